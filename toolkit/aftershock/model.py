@@ -102,6 +102,7 @@ fingerprint VARCHAR  the same for messages that differ only in ids, numbers and 
 tz_assumed BOOLEAN  a time of this run came without a zone
 """
 _STEP_FACTS = """
+step_key VARCHAR  what identifies the step within its automation
 name VARCHAR
 kind VARCHAR  the node, operator or action type
 system VARCHAR  the app or host that the step calls
@@ -202,6 +203,7 @@ automation VARCHAR  its newest name
 native_id VARCHAR  the id as the tool gives it
 root_run_id VARCHAR  the first of a chain of retries and re-executions
 parent_run_id VARCHAR  the run that started this one
+retry_of VARCHAR  an earlier run of the same chain
 is_finished BOOLEAN
 had_failed_step BOOLEAN  a step's last attempt failed or carries an error
 first_seen_at TIMESTAMPTZ
@@ -237,6 +239,7 @@ joined_by VARCHAR  id, key, time or text
         "changes",
         "change of an automation",
         _columns("""
+import_id VARCHAR
 change_id VARCHAR
 automation_id VARCHAR
 version VARCHAR
@@ -363,6 +366,7 @@ enabled BOOLEAN
 """),
         public=False,
     ),
+    Table("ledger_state", "ledger (one row)", _columns("commits BIGINT  number of the last committed write\n"), public=False),
     Table("schema_version", "applied migration", _columns("version INTEGER\napplied_at TIMESTAMPTZ\n"), public=False),
 )
 BY_NAME: Final = {table.name: table for table in TABLES}

@@ -9,11 +9,12 @@ import hashlib
 import json
 import re
 import tomllib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from aftershock.errors import NoProjectError, ProjectError, UnknownNameError
@@ -58,10 +59,19 @@ def _slug(text: str) -> str:
     return text
 
 
+def _cron_line(text: str) -> str:
+    try:
+        CronSim(text, datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"no cron line ({error}); write five fields such as '0 7 * * MON'") from None
+    return text
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Slug = Annotated[str, AfterValidator(_slug)]
+Cron = Annotated[str, AfterValidator(_cron_line)]
 
 
 class _Part(BaseModel):
@@ -150,7 +160,7 @@ class Report(_Part):
     name: Slug
     notebook: str
     audience: Literal["fleet", "clients"] = "clients"
-    cron: str | None = None
+    cron: Cron | None = None
     time_zone: Zone | None = None
     period: Literal["day", "week", "month"] = "week"
     parameters: dict[str, Any] = Field(default_factory=dict)

@@ -29,7 +29,9 @@ def adapters() -> Mapping[str, Adapter]:
     for module in _modules():
         adapter = adapter_of(module)
         if adapter.name in found:
-            raise AdapterError(adapter.name, "name", f"there are two adapters of this name, the other in {module.__name__}")
+            raise AdapterError(
+                adapter.name, "name", f"there are two adapters of this name, the other in {module.__name__}"
+            )
         found[adapter.name] = adapter
     return dict(sorted(found.items()))
 
@@ -37,7 +39,13 @@ def adapters() -> Mapping[str, Adapter]:
 def adapter_of(module: ModuleType) -> Adapter:
     """The adapter that a module holds, checked."""
     name = module.__name__.rpartition(".")[2]
-    for part, kind in (("TOOL", str), ("DOCS", str), ("FIDELITY", Fidelity), ("STATUS", StatusTable), ("EXPORTS", tuple)):
+    for part, kind in (
+        ("TOOL", str),
+        ("DOCS", str),
+        ("FIDELITY", Fidelity),
+        ("STATUS", StatusTable),
+        ("EXPORTS", tuple),
+    ):
         if not isinstance(getattr(module, part, None), kind):
             raise AdapterError(name, part, f"is missing or no {kind.__name__}")
     if not module.__doc__:

@@ -1,0 +1,5 @@
+"""`python -m aftershock`: the command line."""
+
+from aftershock.cli import main
+
+main()

@@ -1,0 +1,144 @@
+"""`report` and `schedule`: rendering pages now, or when they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aftershock.cli.common import CommandError, ProjectOption, load_project, shorten, show_table
+
+if TYPE_CHECKING:
+    from aftershock.project import Project, Report
+    from aftershock.schedule.plan import Planned
+    from aftershock.schedule.run import Outcome
+
+_PAUSE_S = 60
+
+schedule = typer.Typer(help="What is due, and rendering it.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def report(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A configured report. Default: all of them.")
+    ] = None,
+    client: Annotated[str | None, typer.Option(help="Only this client's page.")] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(help="2026-W47, 2026-11, 2026-11-18 or 2026-11-01..2026-11-15. Default: the newest whole one."),
+    ] = None,
+    project: ProjectOption = None,
+) -> None:
+    """Render pages now."""
+    from aftershock.metrics.periods import Period
+    from aftershock.schedule.run import newest_covered, render_and_record
+
+    configured = load_project(project)
+    now = datetime.now(UTC)
+    failed = False
+    for each, client_id in _wanted(configured, name, client):
+        zone = configured.zone_of(client_id)
+        chosen = Period.parse(period, zone) if period else newest_covered(configured, each.period, zone, now)
+        outcome = render_and_record(configured, each, client=client_id, period=chosen, now=now)
+        _show(outcome)
+        failed = failed or outcome.error is not None
+    _where_to_look(configured)
+    if failed:
+        raise typer.Exit(1)
+
+
+@schedule.command()
+def due(project: ProjectOption = None) -> None:
+    """What is due, what is done, and what comes when."""
+    from aftershock.schedule.run import planned
+
+    rows = planned(load_project(project), datetime.now(UTC))
+    if not rows:
+        typer.echo("no report has a cron line: give one its time in aftershock.toml, such as cron = '0 7 * * MON'")
+        return
+    show_plan(rows)
+
+
+@schedule.command()
+def run(
+    once: Annotated[
+        bool, typer.Option("--once", help="Render what is due, then end. Without it: go on until stopped.")
+    ] = False,
+    project: ProjectOption = None,
+) -> None:
+    """Render what is due. A report that fails is tried three times more, at growing distance."""
+    import time
+
+    from aftershock.schedule.run import ScheduleBusyError, run_due
+
+    while True:
+        configured = load_project(project)
+        try:
+            outcomes = run_due(configured, datetime.now(UTC), on_outcome=_show)
+        except ScheduleBusyError as busy:
+            typer.echo(str(busy))
+            outcomes = []
+        if once:
+            break
+        time.sleep(_PAUSE_S)
+    if not outcomes:
+        typer.echo("nothing is due")
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def show_plan(rows: Sequence[Planned]) -> None:
+    """A line per report and client: where it stands."""
+    cells = [
+        (
+            row.due.report,
+            row.due.client or "(fleet)",
+            row.due.period_name,
+            row.state,
+            f"{row.next_at:%Y-%m-%d %H:%M} UTC",
+            _tries(row),
+        )
+        for row in rows
+    ]
+    show_table(("report", "client", "period", "state", "next", ""), cells)
+
+
+def _tries(row: Planned) -> str:
+    return f"failed {row.failures} times" if row.failures > 1 else "failed once" if row.failures else ""
+
+
+def _wanted(project: Project, name: str | None, client: str | None) -> list[tuple[Report, str | None]]:
+    """Which pages: of one report or all, for one client or everybody."""
+    if client:
+        project.client(client)
+    chosen = [project.report(name)] if name else list(project.reports)
+    if not chosen:
+        raise CommandError("aftershock.toml names no report: add a [[reports]] entry with a name and a notebook")
+    pages: list[tuple[Report, str | None]] = []
+    for each in chosen:
+        if each.audience == "clients":
+            pages += [(each, one.id) for one in project.clients if client in (None, one.id)]
+        elif client is None:
+            pages.append((each, None))
+    if not pages:
+        nobody = f"report {name!r} has no page of a client's own" if client else "there is no client in aftershock.toml"
+        raise CommandError(f"nothing to render: {nobody}")
+    return pages
+
+
+def _show(outcome: Outcome) -> None:
+    """One line: for whom, which period, how long it took, and where the page is or why there is none."""
+    who = outcome.client or "fleet"
+    told = f"failed: {outcome.error}" if outcome.error else shorten(outcome.path or Path(), Path.cwd())
+    typer.echo(
+        f"{outcome.report} {who} {outcome.period.name}: {told} ({outcome.seconds:.1f} s)", err=bool(outcome.error)
+    )
+
+
+def _where_to_look(project: Project) -> None:
+    index = project.reports_folder / "index.html"
+    if index.is_file():
+        typer.echo(f"\nopen {shorten(index, Path.cwd())}")

@@ -1,0 +1,320 @@
+"""From an adapter's SELECTs to observations: ids, statuses, redaction, fingerprints, clients, touches.
+
+Each step is one SQL statement over the whole file. Where an adapter's SELECT raises on some record, the file is halved until
+the record is found; it becomes a reject and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import duckdb
+
+from aftershock.adapters.base import CANONICAL, Adapter, Export
+from aftershock.errors import AdapterError
+from aftershock.ingest.keys import matched_rules, touches_sql
+from aftershock.ingest.clean import clean_texts, fingerprint_texts
+from aftershock.model import STATUS_WORDS
+from aftershock.project import Project
+
+_PRINTS_JOIN: Final = """left join fingerprints prints
+    on prints.error_type = coalesce(type, '') and prints.error_message = coalesce(message, '')"""
+_TYPES: Final[Mapping[str, str]] = {
+    "attempt": "INTEGER", "run_attempt": "INTEGER", "retry_of_attempt": "INTEGER", "parent_attempt": "INTEGER", "map_index": "INTEGER",
+    "queued_at": "TIMESTAMPTZ", "started_at": "TIMESTAMPTZ", "ended_at": "TIMESTAMPTZ", "updated_at": "TIMESTAMPTZ",
+    "sent_at": "TIMESTAMPTZ", "acknowledged_at": "TIMESTAMPTZ", "resolved_at": "TIMESTAMPTZ", "at": "TIMESTAMPTZ",
+    "covers_from": "TIMESTAMPTZ", "covers_to": "TIMESTAMPTZ",
+    "duration_s": "DOUBLE", "items_in": "BIGINT", "items_out": "BIGINT", "enabled": "BOOLEAN", "tags": "VARCHAR[]",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one file is mapped with. `prefix` begins every id: `n8n:` or `n8n@other:`."""
+
+    project: Project
+    adapter: Adapter
+    export: Export
+    source: str
+    import_id: str
+    file_time: datetime
+
+    @property
+    def prefix(self) -> str:
+        tool = self.adapter.tool
+        return f"{tool}:" if self.source == tool else f"{tool}@{self.source}:"
+
+
+def select(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    """Run the adapter's SELECTs into temporary tables `sel_<table>`, all canonical columns filled up with nulls."""
+    for table, columns in CANONICAL.items():
+        query = context.export.select.get(table)
+        place = [] if table == "coverage" else ["place"]
+        names = [*place, *columns]
+        if query is None:
+            body = ", ".join(f"null::{_type(name)} as {_q(name)}" for name in names)
+            con.execute(f"create or replace temp table sel_{table} as select {body} limit 0").fetchall()
+            continue
+        have = _columns_of(con, context, table, query)
+        body = ", ".join(_column(name, have) for name in names)
+        _run_select(con, f"sel_{table}", body, query, halve=table != "coverage")
+    _reject_without_id(con)
+
+
+def _columns_of(con: duckdb.DuckDBPyConnection, context: Context, table: str, query: str) -> Mapping[str, str]:
+    try:
+        have = {row[0]: row[1] for row in con.execute(f"describe {query}").fetchall()}
+    except duckdb.Error as error:
+        raise AdapterError(context.adapter.name, f"export {context.export.name}: select {table}", str(error)) from error
+    unknown = sorted(set(have) - set(CANONICAL[table]) - {"place"})
+    missing = [] if table == "coverage" or "place" in have else ["place"]
+    if unknown or missing:
+        problem = f"gives unknown column(s) {', '.join(unknown)}" if unknown else "does not give place"
+        raise AdapterError(context.adapter.name, f"export {context.export.name}: select {table}", problem)
+    return have
+
+
+def _column(name: str, have: Mapping[str, str]) -> str:
+    kind = _type(name)
+    if name not in have:
+        return f"null::{kind} as {_q(name)}"
+    if name == "status_raw" and have[name].endswith("[]"):
+        # one key per record, the words of the tuple side by side
+        return f"array_to_string(list_transform({_q(name)}, lambda word: coalesce(word::VARCHAR, '')), '|') as {_q(name)}"
+    return f"{_q(name)}::{kind} as {_q(name)}"
+
+
+def _type(name: str) -> str:
+    return "BIGINT" if name == "place" else _TYPES.get(name, "VARCHAR")
+
+
+def _run_select(con: duckdb.DuckDBPyConnection, target: str, body: str, query: str, *, halve: bool) -> None:
+    try:
+        con.execute(f"create or replace temp table {target} as select {body} from ({query})").fetchall()
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        if not halve:
+            raise
+        con.execute("create or replace temp table all_records as from records").fetchall()
+        con.execute(f"create or replace temp table {target} as select {body} from ({query}) limit 0").fetchall()
+        places = [row[0] for row in con.execute("select place from all_records order by place").fetchall()]
+        _by_halves(con, f"insert into {target} select {body} from ({query})", places, str(error))
+        con.execute("create or replace temp table records as from all_records anti join (select record as place from staged_rejects) using (place)").fetchall()
+
+
+def _by_halves(con: duckdb.DuckDBPyConnection, statement: str, places: Sequence[int], why: str) -> None:
+    """Insert what can be inserted; what fails alone is a reject."""
+    con.execute("create or replace temp table records as from all_records where place between ? and ?", [places[0], places[-1]]).fetchall()
+    try:
+        con.execute(statement).fetchall()
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        if len(places) == 1:
+            reason = f"cannot be mapped: {str(error).splitlines()[0]}"
+            con.execute("insert into staged_rejects values (?, '', null, null, ?, null)", [places[0], reason]).fetchall()
+            return
+        middle = len(places) // 2
+        _by_halves(con, statement, places[:middle], why)
+        _by_halves(con, statement, places[middle:], why)
+
+
+def _reject_without_id(con: duckdb.DuckDBPyConnection) -> None:
+    for table in ("runs", "steps"):
+        con.execute(f"""
+            insert into staged_rejects
+            select distinct place, '', 'native_id', null, 'has no id', null from sel_{table} where coalesce(trim(native_id), '') = ''
+        """).fetchall()
+    for table in ("runs", "steps", "notices", "changes", "automations", "set_aside"):
+        con.execute(f"delete from sel_{table} where place in (select record from staged_rejects)").fetchall()
+
+
+def account(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """How many records were mapped, set aside and rejected. Every record is one of the three; a forgotten one is a reject."""
+    con.execute("""
+        insert into staged_rejects
+        select place, '', null, null, 'nothing in it is known to this adapter', null from records
+        where place not in (select place from sel_runs union select place from sel_steps union select place from sel_notices
+            union select place from sel_changes union select place from sel_automations union select place from sel_set_aside)
+          and place not in (select record from staged_rejects)
+    """).fetchall()
+    con.execute("""
+        delete from sel_set_aside where place in (select place from sel_runs union all select place from sel_steps
+            union all select place from sel_notices union all select place from sel_changes union all select place from sel_automations)
+    """).fetchall()
+    row = con.execute("""
+        select (select count(*) from records where place not in (select record from staged_rejects) and place not in (select place from sel_set_aside)),
+               (select count(distinct place) from sel_set_aside), (select count(distinct record) from staged_rejects)
+    """).fetchall()[0]
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def observe(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    """Write the observations of this file, and name what they touch for settling."""
+    clean_texts(con, context.project.privacy)
+    fingerprint_texts(con)
+    _status_words(con, context)
+    _run_rows(con, context)
+    _step_rows(con, context)
+    _touch_rows(con, context)
+    _notice_rows(con, context)
+    _automation_rows(con, context)
+    _change_rows(con, context)
+
+
+def _status_words(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    con.execute("create or replace temp table status_words (raw_key VARCHAR, our_word VARCHAR)").fetchall()
+    if context.adapter.status.words:
+        con.executemany("insert into status_words values (?, ?)", list(context.adapter.status.words.items()))
+
+
+def _status(alias: str) -> str:
+    """Our word: the adapter's own if it gave one, else the table's, else unknown; null where the record says nothing."""
+    known = ", ".join(f"'{word}'" for word in STATUS_WORDS)
+    return (
+        f"case when {alias}.status in ({known}) then {alias}.status when {alias}.status_raw is null then null "
+        f"else coalesce(words.our_word, 'unknown') end"
+    )
+
+
+def _words_join(alias: str) -> str:
+    return f"left join status_words words on words.raw_key = translate(lower({alias}.status_raw), '_- ', '')"
+
+
+def run_id_sql(context: Context, scope: str, native: str, attempt: str) -> str:
+    """`airflow:invoice_export/shop-1001`, `github_actions:acme/shop/3043#2`."""
+    return (
+        f"{_s(context.prefix)} || coalesce({scope} || '/', '') || {native} || "
+        f"case when coalesce({attempt}, 1) > 1 then '#' || {attempt} else '' end"
+    )
+
+
+def _automation_id(context: Context, scope: str, native: str, name: str) -> str:
+    return f"{_s(context.prefix)} || coalesce({scope} || '/', '') || coalesce({native}, {name})"
+
+
+def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    own_chain = "sel.retry_of = sel.native_id and sel.retry_of_attempt is not null"
+    con.execute(f"""
+        create or replace temp table new_runs as
+        with named as (
+            select sel.*, {_status("sel")} as our_status, sel.error_message as message, sel.error_type as type,
+                   {matched_rules(context.project, "sel.payload", "sel.tags")} as clients, records.tz_assumed as assumed
+            from sel_runs sel {_words_join("sel")} left join records using (place)
+        )
+        select place, {_s(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at, {context.export.rank} as rank,
+               {run_id_sql(context, "scope", "native_id", "attempt")} as run_id, {_s(context.adapter.tool)} as tool, {_s(context.source)} as source,
+               case when coalesce(automation_native_id, automation) is not null
+                    then {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} end as automation_id,
+               native_id, clients, attempt, role, our_status as status, status_raw, "trigger", queued_at, started_at, ended_at,
+               duration_s, items_in, items_out, version, correlation_id, type as error_type, message as error_message,
+               prints.fingerprint, assumed as tz_assumed,
+               case when {own_chain.replace("sel.", "")} then {run_id_sql(context, "scope", "retry_of", "1")}
+                    when retry_of is not null then {run_id_sql(context, "scope", "retry_of", "retry_of_attempt")} end as retry_of,
+               case when parent_native_id is not null
+                    then {run_id_sql(context, "coalesce(parent_scope, scope)", "parent_native_id", "parent_attempt")} end as parent_run_id
+        from named {_PRINTS_JOIN}
+    """).fetchall()
+    con.execute("update new_runs set retry_of = null where retry_of = run_id").fetchall()
+    con.execute("insert into run_observations by name select * exclude (place) from new_runs").fetchall()
+    con.execute("insert into touched_runs select run_id from new_runs").fetchall()
+
+
+def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    con.execute(f"""
+        create or replace temp table new_steps as
+        with named as (
+            select sel.* replace (coalesce(key, name, kind, 'step') as key), {run_id_sql(context, "scope", "native_id", "run_attempt")} as run_id,
+                   {_status("sel")} as our_status, sel.error_message as message, sel.error_type as type
+            from sel_steps sel {_words_join("sel")}
+        )
+        select place, operation, payload, {_s(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at,
+               {context.export.rank} as rank, run_id || '/' || key || case when coalesce(map_index, 0) > 0 then '[' || map_index || ']' else '' end ||
+               case when coalesce(attempt, 1) > 1 then '#' || attempt else '' end as step_id, run_id, key as step_key, coalesce(name, key) as name,
+               kind, system, coalesce(attempt, 1) as attempt, coalesce(map_index, 0) as map_index, our_status as status,
+               status_raw, started_at, ended_at, duration_s, items_in, items_out, type as error_type, message as error_message,
+               prints.fingerprint
+        from named {_PRINTS_JOIN}
+    """).fetchall()
+    con.execute("insert into step_observations by name select * exclude (place, operation, payload) from new_steps").fetchall()
+    con.execute("insert into touched_runs select distinct run_id from new_steps").fetchall()
+
+
+def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    found = touches_sql(context.project, "payload")
+    if found is None:
+        return
+    con.execute(f"""
+        create or replace temp table new_touches as
+        with payloads as (
+            select runs.run_id, null::VARCHAR as step_id, {_s(context.adapter.tool)} as system, 'unknown' as operation, sel.payload,
+                   null::TIMESTAMPTZ as "at"
+            from sel_runs sel join (select distinct place, native_id, run_id from new_runs) runs using (place, native_id)
+            where sel.payload is not null
+            union all
+            select run_id, step_id, coalesce(system, {_s(context.adapter.tool)}), coalesce(operation, 'unknown'), payload, coalesce(ended_at, started_at) as "at"
+            from new_steps where payload is not null
+        ), found as (select * exclude (payload), unnest({found}) as hit from payloads)
+        select {_s(context.import_id)} as import_id,
+               md5(concat_ws('|', run_id, step_id, system, hit.entity_type, hit.entity_key, operation, hit.client)) as touch_id, run_id, step_id,
+               hit.client as client, system, hit.entity_type as entity_type, hit.entity_key as entity_key, operation,
+               hit.value_hash as value_hash, min(hit.found_by) as found_by, max("at") as "at"
+        from found group by all
+    """).fetchall()
+    con.execute("insert into touch_observations by name from new_touches").fetchall()
+
+
+def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    con.execute(f"""
+        create or replace temp table new_notices as
+        select {_s(context.import_id)} as import_id, coalesce(updated_at, sent_at, {_t(context.file_time)}) as observed_at,
+               {_s(context.prefix)} || 'notice/' || coalesce(notice, md5(concat_ws('|', native_id, channel, recipient, kind, sent_at))) as notice_id,
+               case when native_id is not null then {run_id_sql(context, "scope", "native_id", "run_attempt")} end as run_id,
+               channel, recipient, kind, sent_at, acknowledged_at, resolved_at, joined_by
+        from sel_notices
+    """).fetchall()
+    con.execute("insert into notice_observations by name from new_notices").fetchall()
+    con.execute("insert into touched_runs select run_id from new_notices").fetchall()
+
+
+def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    con.execute(f"""
+        create or replace temp table new_automations as
+        select {_s(context.import_id)} as import_id, max(observed_at) as observed_at, automation_id, {_s(context.adapter.tool)} as tool,
+               {_s(context.source)} as source, name, native_id, owner, schedule, enabled
+        from (
+            select coalesce(updated_at, started_at, queued_at, {_t(context.file_time)}) as observed_at,
+                   {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} as automation_id,
+                   automation as name, coalesce(automation_native_id, automation) as native_id, null::VARCHAR as owner, null::VARCHAR as schedule, null::BOOLEAN as enabled
+            from sel_runs where coalesce(automation_native_id, automation) is not null
+            union all
+            select coalesce(updated_at, {_t(context.file_time)}), {_automation_id(context, "null::VARCHAR", "native_id", "name")},
+                   name, coalesce(native_id, name), owner, schedule, enabled
+            from sel_automations where coalesce(native_id, name) is not null
+        ) group by all
+    """).fetchall()
+    con.execute("insert into automation_observations by name from new_automations").fetchall()
+    con.execute("insert into touched_automations select distinct automation_id from new_automations").fetchall()
+
+
+def _change_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    con.execute(f"""
+        create or replace temp table new_changes as
+        select distinct {_s(context.import_id)} as import_id, automation_id, md5(concat_ws('|', automation_id, version, "at", kind)) as change_id,
+               version, "at", "by", kind
+        from (select *, {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} as automation_id from sel_changes)
+    """).fetchall()
+    con.execute("delete from changes where change_id in (select change_id from new_changes)").fetchall()
+    con.execute("insert into changes by name from new_changes").fetchall()
+
+
+def _q(name: str) -> str:
+    return f'"{name}"'
+
+
+def _s(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _t(time: datetime) -> str:
+    return f"TIMESTAMPTZ '{time.isoformat()}'"

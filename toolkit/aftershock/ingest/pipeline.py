@@ -1,0 +1,237 @@
+"""Files in, ledger out: recognise, stage, map, account, settle, commit; one transaction per file, one snapshot at the end."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import duckdb
+
+from aftershock.adapters.base import Adapter
+from aftershock.adapters.registry import adapters
+from aftershock.errors import AftershockError, UnreadableFileError
+from aftershock.ingest import canonical, keys, stage
+from aftershock.ingest.containers import Opened, expand, opened
+from aftershock.ingest.coverage import coverage_rows
+from aftershock.ingest.recognise import Claim, recognise
+from aftershock.ledger import settle
+from aftershock.ledger.store import Store, Writer
+from aftershock.project import Project
+
+Outcome = Literal["taken", "known", "unknown", "ambiguous", "unreadable"]
+PUBLISH_EVERY_S: Final = 30.0
+_FILE_TABLES: Final = ("run_observations", "step_observations", "touch_observations", "notice_observations", "automation_observations",
+                       "coverage", "rejects", "set_aside", "imports")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult:
+    """What became of one file (or one member of an archive). Counts are of records and runs."""
+
+    path: str
+    outcome: Outcome
+    adapter: str | None = None
+    records_read: int = 0
+    mapped: int = 0
+    set_aside: int = 0
+    rejects: int = 0
+    runs_new: int = 0
+    runs_changed: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What became of all files. `snapshot` is the newest snapshot afterwards, None for a ledger still empty."""
+
+    files: tuple[FileResult, ...]
+    seconds: float
+    snapshot: int | None
+
+    def __getattr__(self, name: str) -> int:
+        """Totals over the files: `records_read`, `mapped`, `set_aside`, `rejects`, `runs_new`, `runs_changed`."""
+        if name in ("records_read", "mapped", "set_aside", "rejects", "runs_new", "runs_changed"):
+            return sum(getattr(file, name) for file in self.files)
+        raise AttributeError(name)
+
+    @property
+    def recognised(self) -> int:
+        """How many files were taken in or known already."""
+        return sum(file.outcome in ("taken", "known") for file in self.files)
+
+
+@dataclass
+class _Job:
+    project: Project
+    adapters: Sequence[Adapter]
+    source: str | None
+    exported_at: datetime | None
+    retry_rejects: bool
+    config_hash: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.config_hash = self.project.config_hash()
+
+
+def ingest(
+    project: Project,
+    paths: Sequence[Path],
+    *,
+    source: str | None = None,
+    exported_at: datetime | None = None,
+    retry_rejects: bool = False,
+    wait_s: float = 60,
+    on_file: Callable[[FileResult], None] | None = None,
+) -> IngestResult:
+    """Take in every log file under `paths` and publish a snapshot.
+
+    A file known by content, adapter version and configuration is not read again. `exported_at` is when the files were exported,
+    for records that do not say. `retry_rejects` reads again those files (wherever they were) of which records were rejected.
+    `on_file` is called after each file, when it is committed.
+
+    Raises: `FileNotFoundError` for a path that leads to nothing; `LedgerBusyError`; `LedgerFullError`; `ProjectError`.
+    A file that cannot be read or is of no known format is a result, not an error.
+    """
+    began = time.monotonic()
+    job = _Job(project, all_adapters(project), source, exported_at, retry_rejects)
+    store = Store(project.ledger_folder)
+    files = expand(paths)
+    results: list[FileResult] = []
+    with store.write(wait_s=wait_s) as writer:
+        con = writer.connection
+        _set_up(con, project)
+        if retry_rejects:
+            files += [file for file in _rejected_files(con) if file not in files]
+        published = time.monotonic()
+        for file in files:
+            for result in _take_file(writer, job, file):
+                results.append(result)
+                if on_file:
+                    on_file(result)
+            if time.monotonic() - published > PUBLISH_EVERY_S:
+                writer.publish()
+                published = time.monotonic()
+        if any(result.runs_new or result.runs_changed for result in results):
+            with writer.transaction():
+                settle.automation_spans(con)
+    return IngestResult(tuple(results), time.monotonic() - began, store.snapshots.current_number())
+
+
+def all_adapters(project: Project) -> list[Adapter]:
+    """The adapters of this package and of outside packages, and one for each mapping of the project."""
+    if not project.mappings:
+        return list(adapters().values())
+    from aftershock.adapters.mapping import adapter_of_mapping
+
+    return [*adapters().values(), *(adapter_of_mapping(name, profile) for name, profile in project.mappings.items())]
+
+
+def _set_up(con: duckdb.DuckDBPyConnection, project: Project) -> None:
+    stage.define_macros(con, "UTC")
+    keys.check_patterns(con, project)
+    keys.load_client_rules(con, project)
+
+
+def _rejected_files(con: duckdb.DuckDBPyConnection) -> list[Path]:
+    rows = con.execute("select distinct split_part(path, '!', 1) from imports where rejects > 0 order by 1").fetchall()
+    return [Path(row[0]) for row in rows if Path(row[0]).is_file()]
+
+
+def _take_file(writer: Writer, job: _Job, file: Path) -> Iterable[FileResult]:
+    try:
+        with opened(file) as inside:
+            for found in inside:
+                if isinstance(found, UnreadableFileError):
+                    yield FileResult(path=found.path, outcome="unreadable", message=f"{found.seen}. {found.remedy}")
+                else:
+                    yield _take(writer, job, found)
+    except OSError as error:
+        yield FileResult(path=str(file), outcome="unreadable", message=str(error))
+
+
+def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
+    verdict = recognise(found.samples, job.adapters)
+    if verdict.claim is None:
+        outcome: Outcome = "ambiguous" if verdict.outcome == "ambiguous" else "unknown"
+        return FileResult(path=found.name, outcome=outcome, message=verdict.message)
+    claim = verdict.claim
+    source = keys.source_of(job.project, claim.adapter.tool, found.name, job.source)
+    before = _known(writer.connection, found, source)
+    if before and before[1:3] == (claim.adapter.version, job.config_hash) and not (job.retry_rejects and before[3]):
+        return FileResult(path=found.name, outcome="known", adapter=claim.adapter.name)
+    try:
+        with writer.transaction():
+            return _commit(writer.connection, job, found, claim, source, [before[0]] if before else [])
+    except (AftershockError, MemoryError, OSError):
+        raise
+    except duckdb.Error as error:
+        first = str(error).splitlines()[0]
+        return FileResult(path=found.name, outcome="unreadable", adapter=claim.adapter.name, message=f"could not be read: {first}")
+
+
+def _known(con: duckdb.DuckDBPyConnection, found: Opened, source: str) -> tuple[str, str, str, int] | None:
+    """How this very content was last taken in: import id, adapter version, configuration, rejects."""
+    rows = con.execute(
+        "select import_id, adapter_version, config_hash, rejects from imports where sha256 = ? and source = ?", [found.sha256, source]
+    ).fetchall()
+    return rows[-1] if rows else None
+
+
+def _commit(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Claim, source: str, replaced: Sequence[str]) -> FileResult:
+    """Everything of one file, inside one transaction."""
+    started = datetime.now(UTC)
+    import_id = f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    file_time = job.exported_at or found.modified_at
+    context = canonical.Context(job.project, claim.adapter, claim.export, source, import_id, file_time)
+    configured = next((one for one in job.project.sources if one.name == source), None)
+    zone = configured.time_zone if configured and claim.export.time_zone == "UTC" else claim.export.time_zone
+    stage.define_macros(con, zone)
+    staged = stage.stage(con, claim.export, claim.sample, file_time)
+    settle.prepare(con)
+    _forget(con, replaced)
+    canonical.select(con, context)
+    mapped, set_aside, rejects = canonical.account(con)
+    if staged.records_read != mapped + set_aside + rejects:
+        raise AftershockError(f"{found.name}: {staged.records_read} records read, but {mapped} + {set_aside} + {rejects} accounted for")
+    canonical.observe(con, context)
+    coverage_rows(con, context, configured)
+    _keep_leftovers(con, import_id)
+    settled = settle.settle(con)
+    con.execute(
+        """insert into imports (import_id, path, sha256, bytes, adapter, adapter_version, observed_at, records_read, mapped, set_aside, rejects,
+               runs_new, runs_changed, started_at, finished_at, source, config_hash) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [import_id, found.name, found.sha256, found.size, claim.adapter.name, claim.adapter.version, file_time, staged.records_read, mapped,
+         set_aside, rejects, settled.runs_new, settled.runs_changed, started, datetime.now(UTC), source, job.config_hash],
+    ).fetchall()  # fmt: skip
+    result = FileResult(path=found.name, outcome="taken", adapter=claim.adapter.name)
+    return replace(result, records_read=staged.records_read, mapped=mapped, set_aside=set_aside, rejects=rejects,
+                   runs_new=settled.runs_new, runs_changed=settled.runs_changed)  # fmt: skip
+
+
+def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:
+    """Take back what the same file said when it was read under another configuration."""
+    for import_id in import_ids:
+        for table in ("run_observations", "step_observations", "touch_observations", "notice_observations"):
+            con.execute(f"insert into touched_runs select distinct run_id from {table} where import_id = ?", [import_id]).fetchall()
+        con.execute(
+            "insert into touched_automations select distinct automation_id from automation_observations where import_id = ?", [import_id]
+        ).fetchall()
+        for table in _FILE_TABLES:
+            con.execute(f"delete from {table} where import_id = ?", [import_id]).fetchall()
+
+
+def _keep_leftovers(con: duckdb.DuckDBPyConnection, import_id: str) -> None:
+    """Rejects and set-aside records, one row each, as text that may be kept."""
+    con.execute(
+        """insert into rejects
+           select ?, record, 'record ' || record, string_agg(field, ', ' order by field), string_agg(seen, ', ' order by field),
+                  string_agg(distinct reason, '; '), max(raw)
+           from staged_rejects group by record""",
+        [import_id],
+    ).fetchall()
+    con.execute("insert into set_aside select ?, place, min(reason) from sel_set_aside group by place", [import_id]).fetchall()

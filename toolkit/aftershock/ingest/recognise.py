@@ -1,0 +1,117 @@
+"""Whose file is it? By content, never by name. Exactly one adapter claims a file, or the message says which two did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aftershock.adapters.base import Adapter, Export, Sample
+
+_COMMON: Final = {"data", "items", "value", "values", "results", "records", ""}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An adapter that can read a file, and as which of its exports."""
+
+    adapter: Adapter
+    export: Export
+    sample: Sample
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`claim` where exactly one adapter claims the file, else None and why."""
+
+    claim: Claim | None
+    outcome: str
+    message: str
+
+
+def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict:
+    """The one adapter that claims the file. An unknown file gets the nearest guess and what it lacked."""
+    claims: list[Claim] = []
+    near: list[tuple[float, str]] = []
+    for adapter in adapters:
+        for export in adapter.exports:
+            for sample in (sample for sample in samples if sample.form == export.form):
+                missing, share = _missing(export, sample)
+                if not missing:
+                    claims.append(Claim(adapter, export, sample))
+                elif share > 0:
+                    near.append((share, f"nearest is {adapter.name} ({export.name}), but there is no {', '.join(missing)}"))
+    if len(claims) == 1 or (claims and _same_empty(claims)):
+        return Verdict(claims[0], "taken", "")
+    if claims:
+        names = " and ".join(sorted({f"{claim.adapter.name} ({claim.export.name})" for claim in claims}))
+        return Verdict(None, "ambiguous", f"claimed by {names}; one of them must look closer")
+    guess = max(near)[1] if near else "no known format comes near it"
+    return Verdict(None, "unknown", guess)
+
+
+def _same_empty(claims: Sequence[Claim]) -> bool:
+    """Several exports of one adapter over an empty page: whichever reads nothing from it."""
+    return len({claim.adapter.name for claim in claims}) == 1 and all(
+        claim.export.form == "json" and first_record(claim.sample, claim.export.records) is None for claim in claims
+    )
+
+
+def _missing(export: Export, sample: Sample) -> tuple[list[str], float]:
+    """What the file lacks to be this export, and which share of what is required it has."""
+    if export.form == "json":
+        record = first_record(sample, export.records)
+        if record is None:
+            return _empty_page(export, sample)
+        if not isinstance(record, Mapping):
+            return ["records in the place where they should be"], 0.0
+        found = {name for name in export.requires | export.one_of | export.forbids if _has(record, name)}
+    else:
+        record = {}
+        present = set(sample.header) | ({sample.root} if sample.root else set())
+        found = {name for name in export.requires | export.one_of | export.forbids if name in present}
+    missing = sorted(export.requires - found)
+    if export.one_of and not export.one_of & found:
+        missing.append(f"any of {', '.join(sorted(export.one_of))}")
+    share = len(export.requires & found) / max(len(export.requires), 1)
+    missing += [f"absence of {name}" for name in sorted(export.forbids & found)]
+    if not missing and export.where and not export.where(record):
+        missing.append("the values that tell it from its neighbours")
+    if not missing and export.claims and not export.claims(sample):
+        missing.append("the marks of this format")
+    return missing, share
+
+
+def _empty_page(export: Export, sample: Sample) -> tuple[list[str], float]:
+    """A page without records is ours if its envelope says so: by a telling name, or by the export's own look."""
+    if navigate(sample.top, export.records) != [] or not export.records:
+        return ["records in the place where they should be"], 0.0
+    if export.claims:
+        return ([], 1.0) if export.claims(sample) else (["the marks of this format"], 0.0)
+    return ([], 1.0) if export.records.rpartition(".")[2] not in _COMMON else (["any record"], 0.0)
+
+
+def navigate(value: Any, path: str) -> Any:
+    """What lies at a dotted path of a JSON value; None where there is nothing."""
+    if isinstance(value, list) and path:  # pages after one another: the first
+        value = value[0] if value else None
+    for part in path.split(".") if path else ():
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def first_record(sample: Sample, path: str) -> Any | None:
+    """The first record of a JSON sample: an object, or None where there is none at that place."""
+    value = navigate(sample.top, path)
+    for _ in range(2):  # an array of records, or several arrays after one another
+        if isinstance(value, list):
+            value = next((item for item in value if isinstance(item, (Mapping, list))), None)
+    return value
+
+
+def _has(record: Mapping[str, Any], name: str) -> bool:
+    first, _, rest = name.partition(".")
+    if first not in record:
+        return False
+    inner = record[first]
+    return not rest or (isinstance(inner, Mapping) and _has(inner, rest))

@@ -1,0 +1,270 @@
+"""Settling: observations in, the public tables out, for just the runs that a file touched.
+
+Per column the newest value that is not null. "Newest" orders observations by rank (a tool's own record before an event
+log), then `observed_at`, then finished before unfinished, then by content: so any order of the same files settles the same.
+Across files are derived here: parents and roots, `had_failed_step`, computed `partial`, client, names of automations.
+
+Callers put the ids of what they touched into the temporary tables of `TOUCHED` and the client rules into `client_rules`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from aftershock.model import BY_NAME, COUNTED, FAILURES, FINISHED
+
+TOUCHED: Final = ("touched_runs", "touched_automations")
+_AGGREGATED: Final = ("attempt", "role", "status", "status_raw", "trigger", "queued_at", "started_at", "ended_at", "duration_s",
+                      "items_in", "items_out", "version", "correlation_id", "error_type", "error_message", "fingerprint",
+                      "tz_assumed")  # fmt: skip
+_STEP_FACTS: Final = BY_NAME["steps"].names[2:]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How many runs of one settling were new, and how many known ones changed."""
+
+    runs_new: int
+    runs_changed: int
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the empty temporary tables that name what was touched."""
+    con.execute("create or replace temp table touched_runs (run_id VARCHAR)").fetchall()
+    con.execute("create or replace temp table touched_automations (automation_id VARCHAR)").fetchall()
+
+
+def settle(con: duckdb.DuckDBPyConnection) -> Settled:
+    """Bring every touched run, step, touch, notice and automation up to date. To be called inside a transaction."""
+    _distinct(con)
+    _automations(con)
+    _runs(con)
+    _steps(con)
+    _failed_steps(con)
+    result = _replace_runs(con)
+    _roots(con)
+    _status_history(con)
+    _touches(con)
+    _notices(con)
+    return result
+
+
+def automation_spans(con: duckdb.DuckDBPyConnection) -> None:
+    """First and last run of every automation: once per write, since it reads all runs."""
+    con.execute("""
+        with spans as (
+            select automation_id, min(coalesce(started_at, queued_at, ended_at)) as first, max(coalesce(started_at, queued_at, ended_at)) as last
+            from runs group by automation_id)
+        update automations set first_run_at = spans.first, last_run_at = spans.last
+        from spans where spans.automation_id = automations.automation_id
+          and (spans.first is distinct from first_run_at or spans.last is distinct from last_run_at)
+    """).fetchall()
+
+
+def _words(words: tuple[str, ...]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+def _distinct(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs where run_id is not null").fetchall()
+    con.execute("""create or replace temp table touched_automations as
+        select distinct automation_id from touched_automations where automation_id is not null""").fetchall()
+
+
+def _automations(con: duckdb.DuckDBPyConnection) -> None:
+    """Names and clients of the touched automations; runs of those that changed are touched too."""
+    con.execute("""
+        create or replace temp table settled_automations as
+        with ordered as (
+            select *, row_number() over (partition by automation_id order by observed_at nulls first, name, owner, schedule, enabled) as k
+            from automation_observations semi join touched_automations using (automation_id)
+        ), newest as (
+            select automation_id, arg_max(tool, k) as tool, arg_max(source, k) as source, arg_max(name, k) as name,
+                   arg_max(native_id, k) as native_id, arg_max(owner, k) as owner, arg_max(schedule, k) as schedule,
+                   arg_max(enabled, k) as enabled
+            from ordered group by automation_id
+        )
+        select newest.* replace (coalesce(newest.name, newest.native_id) as name),
+               (select case when count(distinct rule.client) = 1 then min(rule.client) end from client_rules rule
+                where not rule.needs_payload and (rule.source is null or rule.source = newest.source)
+                  and (rule.automation is null or lower(coalesce(newest.name, newest.native_id)) glob rule.automation)) as client
+        from newest
+    """).fetchall()
+    con.execute("""
+        insert into touched_runs
+        select run_id from runs where automation_id in (
+            select automation_id from settled_automations new join automations old using (automation_id)
+            where new.name is distinct from old.name or new.client is distinct from old.client)
+    """).fetchall()
+    con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs").fetchall()
+    con.execute("delete from automations where automation_id in (select automation_id from settled_automations)").fetchall()
+    con.execute("insert into automations by name select * from settled_automations").fetchall()
+
+
+def _runs(con: duckdb.DuckDBPyConnection) -> None:
+    newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _AGGREGATED)
+    con.execute(f"""
+        create or replace temp table run_facts as
+        with ordered as (
+            select *, row_number() over (
+                partition by run_id order by rank desc, observed_at nulls first, coalesce(status in ({_words(FINISHED)}), false),
+                status, status_raw, started_at, ended_at, queued_at, items_out, error_message, version, "trigger", correlation_id, duration_s,
+                automation_id, parent_run_id, retry_of, role, attempt) as k
+            from run_observations semi join touched_runs using (run_id)
+        )
+        select run_id, arg_max(tool, k) as tool, arg_max(source, k) as source, arg_max(automation_id, k) as automation_id,
+               arg_max(native_id, k) as native_id, arg_max(retry_of, k) as retry_of, arg_max(parent_run_id, k) as parent_run_id,
+               min(observed_at) as first_seen_at, max(observed_at) as last_seen_at,
+               list_distinct(flatten(list(coalesce(clients, [])))) as rules, {newest}
+        from ordered group by run_id
+    """).fetchall()
+    con.execute("""
+        create or replace temp table run_clients as
+        select run_id, list_sort(list_distinct(list(rule.client))) as clients
+        from run_facts facts
+        left join automations auto using (automation_id)
+        join client_rules rule
+          on (rule.source is null or rule.source = facts.source)
+         and (rule.automation is null or lower(auto.name) glob rule.automation)
+         and (not rule.needs_payload or list_contains(facts.rules, rule.rule))
+        group by run_id
+    """).fetchall()
+
+
+def _steps(con: duckdb.DuckDBPyConnection) -> None:
+    newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _STEP_FACTS)
+    con.execute(f"""
+        create or replace temp table settled_steps as
+        with ordered as (
+            select *, row_number() over (
+                partition by step_id order by rank desc, observed_at nulls first, coalesce(status in ({_words(FINISHED)}), false),
+                status, status_raw, started_at, ended_at, items_out, error_message, error_type) as k
+            from step_observations semi join touched_runs using (run_id)
+        )
+        select step_id, any_value(run_id) as run_id, {newest} from ordered group by step_id
+    """).fetchall()
+    con.execute("""update settled_steps set status = coalesce(status, 'unknown'),
+        duration_s = coalesce(duration_s, epoch_us(ended_at - started_at) / 1e6)""").fetchall()
+    con.execute("delete from steps where run_id in (select run_id from touched_runs)").fetchall()
+    con.execute("insert into steps by name select * from settled_steps").fetchall()
+
+
+def _failed_steps(con: duckdb.DuckDBPyConnection) -> None:
+    """Runs in which the last attempt of some step failed, or ended well over an item with an error."""
+    con.execute(f"""
+        create or replace temp table failed_steps as
+        with last_attempts as (
+            select run_id, arg_max(status, coalesce(attempt, 1)) as status
+            from settled_steps group by run_id, step_key, coalesce(map_index, 0)
+        )
+        select run_id, bool_or(status in ({_words((*FAILURES, "partial"))})) as had_failed_step
+        from last_attempts group by run_id
+    """).fetchall()
+
+
+def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
+    con.execute(f"""
+        create or replace temp table settled_runs as
+        select facts.* exclude (rules, status, error_type, error_message, fingerprint, duration_s, attempt, role),
+               coalesce(attempt, 1) as attempt, coalesce(role, 'work') as role,
+               case when facts.status = 'succeeded' and failed.had_failed_step then 'partial' else coalesce(facts.status, 'unknown') end as status,
+               coalesce(facts.status in ({_words(FINISHED)}), false) as is_finished,
+               failed.had_failed_step,
+               case when facts.status is distinct from 'succeeded' then error_type end as error_type,
+               case when facts.status is distinct from 'succeeded' then error_message end as error_message,
+               case when facts.status is distinct from 'succeeded' then fingerprint end as fingerprint,
+               case when facts.status in ({_words(COUNTED)})
+                    then coalesce(duration_s, epoch_us(ended_at - started_at) / 1e6) else duration_s end as duration_s,
+               auto.name as automation,
+               case when len(owners.clients) = 1 then owners.clients[1] end as client,
+               coalesce(len(owners.clients) > 1, false) as shared,
+               facts.run_id as root_run_id
+        from run_facts facts
+        left join failed_steps failed using (run_id)
+        left join automations auto using (automation_id)
+        left join run_clients owners using (run_id)
+    """).fetchall()
+    con.execute("create or replace temp table runs_before as from runs semi join touched_runs using (run_id)").fetchall()
+    columns = ", ".join(f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at"))
+    new, changed = con.execute(f"""
+        select count(*) filter (old.run_id is null), count(*) filter (old.run_id is not null and old.facts is distinct from new.facts)
+        from (select run_id, row({columns}) as facts from settled_runs) new
+        left join (select run_id, row({columns}) as facts from runs_before) old using (run_id)
+    """).fetchall()[0]
+    con.execute("delete from runs where run_id in (select run_id from touched_runs)").fetchall()
+    con.execute("insert into runs by name select * from settled_runs").fetchall()
+    return Settled(new, changed)
+
+
+def _roots(con: duckdb.DuckDBPyConnection) -> None:
+    """The first run of each chain of retries that a touched run belongs to; runs further down the chain follow."""
+    con.execute("create or replace temp table links as select run_id, retry_of from runs where retry_of is not null").fetchall()
+    con.execute("""
+        create or replace temp table roots as
+        with recursive
+        below(run_id) as (
+            select run_id from touched_runs
+            union
+            select links.run_id from links join below on links.retry_of = below.run_id
+        ),
+        above(run_id, ancestor, depth) as (
+            select run_id, retry_of, 1 from links semi join below using (run_id)
+            union all
+            select above.run_id, links.retry_of, depth + 1 from above join links on links.run_id = above.ancestor where depth < 1000
+        )
+        select run_id, arg_max(ancestor, depth) as root_run_id from above group by run_id
+    """).fetchall()
+    con.execute("update runs set root_run_id = roots.root_run_id from roots where roots.run_id = runs.run_id").fetchall()
+
+
+def _status_history(con: duckdb.DuckDBPyConnection) -> None:
+    """A row whenever a run was seen in another status than before."""
+    con.execute("delete from status_history where run_id in (select run_id from touched_runs)").fetchall()
+    con.execute(f"""
+        insert into status_history by name
+        with seen as (
+            select run_id, status, status_raw, observed_at as seen_at, min(import_id) as import_id
+            from run_observations semi join touched_runs using (run_id) where status is not null
+            group by run_id, status, status_raw, observed_at
+        ), ordered as (
+            select *, lag(status) over w as before from seen
+            window w as (partition by run_id order by seen_at nulls first, status in ({_words(FINISHED)}), status, status_raw)
+        )
+        select run_id, status, status_raw, seen_at, import_id from ordered where status is distinct from before
+    """).fetchall()
+
+
+def _touches(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from touches where run_id in (select run_id from touched_runs)").fetchall()
+    con.execute("""
+        insert into touches by name
+        with seen as (
+            select touch_id, min(run_id) as run_id, min(step_id) as step_id, min(client) as own_client, min(system) as system,
+                   min(entity_type) as entity_type, min(entity_key) as entity_key, min(operation) as operation, min(field) as field,
+                   min(value) as value, min(value_hash) as value_hash, min(found_by) as found_by, max("at") as own_at
+            from touch_observations semi join touched_runs using (run_id) group by touch_id
+        )
+        select seen.* exclude (own_client, own_at), coalesce(own_client, runs.client) as client,
+               coalesce(own_at, runs.started_at, runs.queued_at, runs.ended_at) as "at"
+        from seen left join settled_runs runs using (run_id)
+    """).fetchall()
+
+
+def _notices(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from notices where run_id in (select run_id from touched_runs)").fetchall()
+    con.execute("""
+        insert into notices by name
+        with ordered as (
+            select *, row_number() over (partition by notice_id order by observed_at nulls first, sent_at, channel, recipient) as k
+            from notice_observations semi join touched_runs using (run_id)
+        ), newest as (
+            select notice_id, arg_max(run_id, k) as run_id, arg_max(channel, k) as channel, arg_max(recipient, k) as recipient,
+                   arg_max(kind, k) as kind, arg_max(sent_at, k) as sent_at, arg_max(acknowledged_at, k) as acknowledged_at,
+                   arg_max(resolved_at, k) as resolved_at, arg_max(joined_by, k) as joined_by
+            from ordered group by notice_id
+        )
+        select newest.*, runs.client from newest left join settled_runs runs using (run_id)
+    """).fetchall()

@@ -1,0 +1,250 @@
+"""What `failure_rate` and `silent_failures` have in common: units, groups, tallies, intervals and the change since before.
+
+Every unit lands in exactly one column of a row: counted (`n`), set aside by its status, or set aside by its role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from aftershock.errors import UnknownColumnError, UnknownNameError
+from aftershock.metrics.intervals import Interval, newcombe_expr, wilson, wilson_expr
+from aftershock.metrics.periods import Period, name_of
+from aftershock.model import COUNTED, FINISHED, ROLES, STATUSES
+
+Unit = Literal["run", "root"]
+BUCKETS: Final = ("day", "week", "hour")
+LEFT_OUT: Final = tuple(word for word in FINISHED if word not in COUNTED)
+UNFINISHED: Final = tuple(status.word for status in STATUSES if not status.is_finished and status.word != "unknown")
+# Below this, in either period, equal rates look different too often: at 5 and above Newcombe's interval
+# leaves out zero in at most 1 of 11 pairs of equal rates, whatever the rate; at 2 in 1 of 8.
+FEWEST_TO_COMPARE: Final = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which statuses stand in n, which of them are hits, what the hits are called, and what else is set aside under a name."""
+
+    hits_name: str
+    counted: tuple[str, ...]
+    hits: tuple[str, ...]
+    set_aside: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A share per group. `table` is lazy; the totals beside it are read once, when first asked for."""
+
+    table: ir.Table
+    unit: Unit
+    level: float
+    period: Period | None
+    hits_name: str
+    units: ir.Table = field(repr=False)
+
+    @cached_property
+    def totals(self) -> Mapping[str, int]:
+        """The sums of the counting columns over all groups."""
+        columns = [name for name, type_ in self.table.schema().items() if name in self._counting and type_.is_integer()]
+        row = self.table.aggregate(**{name: self.table[name].sum().fill_null(0) for name in columns}).execute()
+        return {name: int(row[name].iloc[0]) for name in columns}
+
+    @property
+    def _counting(self) -> tuple[str, ...]:
+        return ("n", self.hits_name, "failed", "left_out", "unfinished", "unknown", "other_roles")
+
+    @property
+    def n(self) -> int:
+        """How many units the shares are of."""
+        return self.totals["n"]
+
+    @property
+    def left_out(self) -> int:
+        """Cancelled and skipped units."""
+        return self.totals["left_out"]
+
+    @property
+    def unfinished(self) -> int:
+        """Units that are queued, running or waiting."""
+        return self.totals["unfinished"]
+
+    @property
+    def unknown(self) -> int:
+        """Units whose record cannot say how they ended."""
+        return self.totals["unknown"]
+
+    @property
+    def other_roles(self) -> int:
+        """Units of roles that were not asked for."""
+        return self.totals["other_roles"]
+
+    @cached_property
+    def undated(self) -> int:
+        """Units without any time: in no period, so in no row as soon as a period is given."""
+        return int(self.units.filter(self.units.moment.isnull()).count().execute())
+
+    @cached_property
+    def overall(self) -> Interval:
+        """The share over all groups with its Wilson interval; null where nothing counts."""
+        return wilson(self.totals[self.hits_name], self.n, self.level)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table, fetched."""
+        return self.table.execute()
+
+
+def shares(
+    runs: ir.Table,
+    question: Question,
+    *,
+    by: Sequence[str],
+    unit: Unit,
+    period: Period | None,
+    level: float,
+    roles: Sequence[str],
+    compare: bool,
+) -> tuple[ir.Table, ir.Table]:
+    """(a row per group, the units they are made of). Rows stand in the order of their groups."""
+    _check(runs, by, unit, period, roles, compare)
+    units = dated(runs) if unit == "run" else roots(runs)
+    grouped = _in_period(units, by, period, compare)
+    now = period.holds(grouped.moment) if period and compare else ibis.literal(True)
+    tallies = _tally(grouped, question, roles, now)
+    if period and compare:
+        before = period.previous().holds(grouped.moment)
+        earlier = _tally(grouped, question, roles, before)
+        tallies |= {"previous_n": earlier["n"], "previous_hits": earlier[question.hits_name]}
+    rows = grouped.group_by(list(by)).aggregate(**tallies) if by else grouped.aggregate(**tallies)
+    table = _with_intervals(rows, question, list(by), level, compare)
+    return (table.order_by(list(by)) if by else table), units
+
+
+def dated(runs: ir.Table) -> ir.Table:
+    """`runs` with the `moment` that says which period a run belongs to: when it started, else was queued, else ended."""
+    moment = ibis.coalesce(runs.started_at, runs.queued_at, runs.ended_at)
+    return runs.mutate(moment=moment, status=runs.status.fill_null("unknown"), role=runs.role.fill_null("work"))
+
+
+def roots(runs: ir.Table) -> ir.Table:
+    """A row per root: its first run (moment, role, name, ...) with the status of its last attempt that counts.
+
+    An attempt that was cancelled or has not ended says nothing about how the work went: it decides only where no other can.
+    """
+    attempts = dated(runs).mutate(root=ibis.coalesce(runs.root_run_id, runs.run_id))
+    weight = ibis.cases((attempts.status.isin(COUNTED), 0), (attempts.status.isin(FINISHED), 1), else_=2)
+    newest_first = [weight, _newest(attempts.moment), _newest(attempts.attempt), _newest(attempts.run_id)]
+    oldest_first = [_oldest(attempts.moment), _oldest(attempts.attempt), _oldest(attempts.run_id)]
+    ranked = attempts.mutate(
+        status=attempts.status.first().over(ibis.window(group_by=attempts.root, order_by=newest_first)),
+        place=ibis.row_number().over(ibis.window(group_by=attempts.root, order_by=oldest_first)),
+    )
+    return ranked.filter(ranked.place == 0).drop("place", "root")
+
+
+def _newest(column: Any) -> Any:
+    return ibis.desc(column, nulls_first=False)
+
+
+def _oldest(column: Any) -> Any:
+    return ibis.asc(column, nulls_first=False)
+
+
+def _in_period(units: ir.Table, by: Sequence[str], period: Period | None, compare: bool) -> ir.Table:
+    if period is None:
+        return units
+    inside = period.holds(units.moment)
+    units = units.filter(inside | period.previous().holds(units.moment) if compare else inside)
+    return units.mutate(**{name: bucket(units.moment, name, period) for name in by if name in BUCKETS})
+
+
+def bucket(moment: ir.TimestampValue, name: str, period: Period) -> ir.Value:
+    """The local day (date), week (`2026-W47`) or hour (the moment it began) of a moment inside `period`.
+
+    A search tree over literal bounds: right across clock changes, and the same on every backend and session time zone.
+    """
+    days = period.days()
+    if name == "hour":
+        starts = [day.start + i * timedelta(hours=1) for day in days for i in range(-int(-day.seconds // 3600))]
+        return _choose(moment, starts, [ibis.literal(start, type="timestamp('UTC')") for start in starts])
+    if name == "week":
+        first_days = {name_of("week", day.first): day.start for day in reversed(days)}
+        weeks = sorted(first_days, key=lambda week: first_days[week])
+        return _choose(moment, [first_days[week] for week in weeks], [ibis.literal(week) for week in weeks])
+    return _choose(moment, [day.start for day in days], [ibis.date(day.name) for day in days])
+
+
+def _choose(moment: ir.TimestampValue, starts: Sequence[datetime], values: Sequence[ir.Value]) -> ir.Value:
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    left, right = _choose(moment, starts[:half], values[:half]), _choose(moment, starts[half:], values[half:])
+    return (moment < starts[half]).ifelse(left, right)
+
+
+def _tally(units: ir.Table, question: Question, roles: Sequence[str], when: Any) -> dict[str, ir.Value]:
+    asked = when & units.role.isin(list(roles))
+    counts: dict[str, tuple[str, ...]] = {
+        "n": question.counted,
+        question.hits_name: question.hits,
+        **question.set_aside,
+        "left_out": LEFT_OUT,
+        "unfinished": UNFINISHED,
+    }
+    tallies = {name: units.count(where=asked & units.status.isin(words)) for name, words in counts.items()}
+    placed = (*question.counted, *(word for words in question.set_aside.values() for word in words), *LEFT_OUT, *UNFINISHED)
+    tallies["unknown"] = units.count(where=asked & ~units.status.isin(placed))
+    tallies["other_roles"] = units.count(where=when & ~units.role.isin(list(roles)))
+    return tallies
+
+
+def _with_intervals(rows: ir.Table, question: Question, by: list[str], level: float, compare: bool) -> ir.Table:
+    rate, low, high = wilson_expr(rows[question.hits_name], rows.n, level)
+    aside = [name for name in (*question.set_aside, "left_out", "unfinished", "unknown", "other_roles")]
+    columns: list[Any] = [*by, "n", question.hits_name, rate.name("rate"), low.name("low"), high.name("high"), *aside]
+    if not compare:
+        return rows.select(*columns)
+    before = wilson_expr(rows.previous_hits, rows.previous_n, level)
+    change, change_low, change_high = newcombe_expr((rate, low, high), before)
+    too_few = (rows.n < FEWEST_TO_COMPARE) | (rows.previous_n < FEWEST_TO_COMPARE)
+    verdict = ibis.cases(
+        (too_few, "too few to compare"),
+        ((change_low > 0) | (change_high < 0), "beyond chance"),
+        else_="no change beyond chance",
+    )
+    changes = {
+        "previous_n": rows.previous_n,
+        "previous_rate": before[0],
+        "change": change,
+        "change_low": change_low,
+        "change_high": change_high,
+        "verdict": verdict,
+    }
+    return rows.select(*columns, **changes)
+
+
+def _check(
+    runs: ir.Table, by: Sequence[str], unit: str, period: Period | None, roles: Sequence[str], compare: bool
+) -> None:
+    if unit not in ("run", "root"):
+        raise ValueError(f"unit: {unit!r}: write 'run' or 'root'")
+    for role in roles:
+        if role not in ROLES:
+            raise UnknownNameError("role", role, ROLES)
+    for name in by:
+        if name not in runs.columns and name not in BUCKETS:
+            raise UnknownColumnError(name, (*runs.columns, *BUCKETS))
+    buckets = [name for name in by if name in BUCKETS]
+    if buckets and period is None:
+        raise ValueError(f"by {buckets[0]!r} needs a period: its time zone says when a {buckets[0]} begins")
+    if compare and period is None:
+        raise ValueError("compare needs a period to compare with the one before")
+    if compare and buckets:
+        raise ValueError(f"compare does not go with by {buckets[0]!r}: the period before has other {buckets[0]}s")

@@ -1,0 +1,36 @@
+"""`simulate`: play a story, write it down in each tool's own format, and tell the truth about it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+from aftershock.simulate.faults import planted
+from aftershock.simulate.rhythm import days_between, midnight
+from aftershock.simulate.story import Story
+from aftershock.simulate.truth import Truth, tell
+from aftershock.simulate.writers import airflow, github_actions, ledgerline, n8n
+from aftershock.simulate.writers.files import Week, weeks
+
+
+def simulate(folder: Path, *, seed: int, days: int, until: date = date(2026, 11, 22)) -> Truth:
+    """Write the exports of `days` days up to and including `until` into `folder`, and `truth.json` beside them.
+
+    The same arguments write the same bytes. Raises `ValueError` for less than one day.
+    """
+    if days < 1:
+        raise ValueError(f"days: {days}: a simulation needs at least one day")
+    first = until - timedelta(days=days - 1)
+    story = Story(seed, first, until, planted())
+    story.play()
+    withheld = {found for fault in story.faults if (found := fault.withheld()) and found[1] >= first}
+    for week in weeks(first, until):
+        n8n.write(folder / "n8n", story.runs, week)
+        airflow.write(folder / "airflow", story.runs, week)
+    n8n.write_workflows(folder / "n8n", midnight(first))
+    github_actions.write(folder / "github_actions", story.runs, Week("all", midnight(first), story.end))
+    kept = [day for day in days_between(first, until) if ("ledgerline", day) not in withheld]
+    ledgerline.write(folder / "ledgerline", story.runs, kept)
+    truth = tell(story, {(source, day.isoformat()) for source, day in withheld})
+    (folder / "truth.json").write_bytes(truth.to_json().encode())
+    return truth
