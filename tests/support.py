@@ -29,6 +29,7 @@ def take_in(folder: Path, files: Sequence[Path], toml: str = "") -> IngestResult
     """Ingest files into a project folder, in the given order; every file's records are accounted for."""
     result = ingest(project_in(folder, toml), files)
     for file in result.files:
+        assert "could not be read" not in file.message, file
         assert file.records_read == file.mapped + file.set_aside + file.rejects, file
     return result
 

@@ -48,11 +48,12 @@ COLUMNS: Final = MappingProxyType(
 
 # Nodes that call no other system; of every other node the system is its app.
 _NO_SYSTEM = """
-    aggregate code compareDatasets crypto cron dateTime debugHelper editImage error evaluation executeWorkflow executionData
-    extractFromFile filter form function functionItem graphql html httpRequest if interval itemLists limit localFile manual
-    markdown merge moveBinaryData n8n noOp readBinaryFile readWriteFile removeDuplicates renameKeys respondToWebhook
-    schedule set simulate sort splitInBatches splitOut start stickyNote stopAndError summarize switch wait webhook workflow
-    xml"""
+    aggregate code compareDatasets crypto cron dateTime debugHelper editImage error evaluation executeWorkflow
+    executionData extractFromFile filter form function functionItem graphql html httpRequest if interval
+    itemLists limit localFile manual markdown merge moveBinaryData n8n noOp readBinaryFile readWriteFile
+    removeDuplicates renameKeys respondToWebhook schedule set simulate sort splitInBatches splitOut start
+    stickyNote stopAndError summarize switch wait webhook workflow xml
+"""
 _OPERATIONS = {
     "create": "POST CREATE INSERT ADD APPEND",
     "update": "PUT PATCH UPDATE",
@@ -72,10 +73,11 @@ _HAS_ERROR = f"coalesce(lower(trim({_ERROR}::VARCHAR, '\" ')) not in {_NO_ERROR}
 
 
 def _ran(which: str) -> str:
-    """CTEs over some executions' node runs: `ran`, `faults` (errors that arose in their items), `calls` (what nodes call)."""
+    """CTEs over node runs: `ran`, `faults` (errors that arose in their items), `calls` (what a node calls)."""
     return rf"""
     wanted as (
-        select place, id, data, workflowData, {_CHANGED_AT} as updated_at from records where data is not null and {which}),
+        select place, id, data, workflowData, {_CHANGED_AT} as updated_at
+        from records where data is not null and {which}),
     entries as (select place, id, updated_at, unnest(map_entries(data.resultData.runData)) as entry from wanted),
     numbered as (select place, id, updated_at, entry.key as node, unnest(entry.value) as r,
                         generate_subscripts(entry.value, 1) - 1 as run from entries),
@@ -88,7 +90,8 @@ def _ran(which: str) -> str:
         from (select place, node, run, inputs, unnest(items) as item, generate_subscripts(items, 1) as n from ran)
         where {_HAS_ERROR}),
     faults as (  -- those that arose there: what a trigger brought or the node before put out is not this node's
-        select place, node, run, arg_min(error, n) as error, arg_min(json_extract_string(item, '$.json.message'), n) as beside
+        select place, node, run, arg_min(error, n) as error,
+               arg_min(json_extract_string(item, '$.json.message'), n) as beside
         from carried
         where len(inputs) > 0 and not exists (
             from carried as before
@@ -130,7 +133,8 @@ select place, id as native_id,
        -- A success that is not to be saved stays "running" in the database for ever, marked as deleted.
        case when status = 'running' and stoppedAt is null and deletedAt is not null then 'unknown' end as status,
        coalesce(status, case when finished then 'success' end) as status_raw, mode as trigger,
-       createdAt as queued_at, startedAt as started_at, stoppedAt as ended_at, workflowVersionId as version,
+       createdAt as queued_at, startedAt as started_at,
+       case when status is distinct from 'waiting' then stoppedAt end as ended_at, workflowVersionId as version,
        data.resultData.error ->> '$.name' as error_type, data.resultData.error ->> '$.message' as error_message,
        case when status = 'success' then
            len(json_extract(data.resultData.runData[data.resultData.lastNodeExecuted][-1].data, '$.*[*][*]'))
@@ -165,8 +169,9 @@ select place, id as native_id, node as key, node as name, kind, system, 1 as att
        coalesce(fault ->> '$.message', faults.error ->> '$.message', beside,
                 coalesce(fault, faults.error) ->> '$') as error_message,
        operation, updated_at,
-       to_json(list_transform(case when faults.error is null then items else list_filter(items, lambda item: not {_HAS_ERROR}) end,
-                              lambda item: json_extract(item, '$.json'))) as payload
+       to_json(list_transform(
+           case when faults.error is null then items else list_filter(items, lambda item: not {_HAS_ERROR}) end,
+           lambda item: json_extract(item, '$.json'))) as payload
 from told left join faults using (place, node, run) left join fed using (place, node, run)
 left join calls on calls.place = told.place and calls.name = node
 """

@@ -1,7 +1,7 @@
 """Apache Airflow 3, stable REST API (`/api/v2`): what ran.
 
 `GET /dags/{dag}/dagRuns` and `POST .../dagRuns/list`, `.../taskInstances` with `/listMapped` and `/{task}/tries` (all
-three give `task_instances`), `GET /dags` and `GET /dags/{dag}/dagVersions`; one page, many, or a single run or task
+three give `task_instances`), `GET /dags` and `GET /dags/{dag}/dagVersions`; one page, many, a single run or task
 instance. With `~` for the DAG and the run the API gives all of them. A page of task instances holds only each task's last
 try: earlier ones are in `/tries`, whose order is not sorted.
 """
@@ -179,6 +179,7 @@ from records where dag_id is not null
         name="dag versions",
         form="json",
         records="dag_versions",
+        claims=lambda sample: "dag_run_id" not in sample.top,  # a single run holds its versions under the same name
         requires=frozenset({"dag_id", "version_number", "created_at"}),
         columns={
             "dag_id": "VARCHAR",

@@ -26,7 +26,8 @@ FIDELITY = Fidelity(
 
 # A try that these events name was alive to Airflow, so it ends as a plain `failed`, a moment after the event (under
 # load many moments). The event knows more, so it has to stand as the later word. Nothing else can come of the same try,
-# but for a task that a person cleared while it ran, which reads [restarting] and is no crash.
+# but for a task that a person cleared while it ran, which reads [restarting] and is no crash. The task's own log knows
+# best: its word stands later still.
 _LATER: Final = "interval 2 minutes"
 _IS_CRASH: Final = (
     "dag_id is not null and run_id is not null and task_id is not null and"
@@ -102,7 +103,7 @@ select place, dag_id as scope, run_id as native_id, task_id as key,
        greatest(try_number, 1) as attempt, greatest(map_index, 0) as map_index,
        {_STATUS_OF_LOG} as status, coalesce(error.exc_type, kill.signal_name) as error_type,
        coalesce(error.exc_value, kill.event) as error_message, printed as payload,
-       case when {_STATUS_OF_LOG} is null then last_at else last_at + {_LATER} end as updated_at
+       case when {_STATUS_OF_LOG} is null then last_at else last_at + 2 * {_LATER} end as updated_at
 from tries where dag_id is not null and run_id is not null and task_id is not null and try_number is not null
 """,
 }

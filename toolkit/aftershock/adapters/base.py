@@ -61,6 +61,7 @@ where the tool counts attempts under one id; `status_raw` a VARCHAR or a VARCHAR
 STATUS cannot decide; `automation_native_id` else `automation` identifies the automation; `retry_of` names the run before in
 the chain; `payload` is JSON or text in which clients and record keys are looked for and which is not stored; `updated_at` is
 the record's own time of last change.
+`parent_scope` left null is the run's own scope; '*' says that only the parent's id is known: the one run of the source that has it.
 steps: `scope`, `native_id`, `run_attempt` name the run; `key` (else `name`) the step in it; `operation` and `system` say what
 its touches did and where. A file that knows only steps also selects `runs`, with what it knows of them (place: min(place)).
 coverage: one or more rows, without `place`; left out, the file covers from its first to its last run, completeness unknown.

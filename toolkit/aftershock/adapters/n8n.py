@@ -23,7 +23,7 @@ FIDELITY = Fidelity(
     keys=True,
     evidence="captured",
     retention="pruned after 14 days or 10,000 executions unless configured (EXECUTIONS_DATA_MAX_AGE)",
-    inferred="a success whose item carries an error of its own is partial; tries of a node that retries itself leave no trace",
+    inferred="partial: a success in which an item carries an error; of a node's own retries nothing is known",
 )
 
 _EXECUTION: Final = frozenset({"id", "workflowId", "mode", "startedAt"})

@@ -1,7 +1,7 @@
 """n8n's own SQLite database, `database.sqlite`: executions with their data, and workflow definitions.
 
-What the API gives and more: queued and started times, rows marked as deleted. `execution_data.data` is "flatted": a JSON
-array whose slot 0 is the root; inside its objects and arrays every string is the number of the slot that is meant.
+What the API gives and more: queued times, rows marked as deleted. `execution_data.data` is "flatted": a JSON array with
+its root in slot 0; inside its objects and arrays every string is the number of the slot that is meant.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _WORKFLOWS: Final = "select * from workflow_entity order by id"
 
 
 def unflatten(text: str) -> Any:
-    """The value that a flatted text stands for; a reference to something that contains it becomes None.
+    """The value that a flatted text stands for; a reference to what contains it becomes None.
 
-    Raises `ValueError` for text that is not flatted, is nested deeper than 200 or unfolds to more than 20 million values.
+    Raises `ValueError` for text that is not flatted, is nested too deep or unfolds to more than 20 million values.
     """
     slots = json.loads(text)
     if not isinstance(slots, list) or not slots:

@@ -39,9 +39,12 @@ def ingest(
     moment = _moment(exported_at, configured) if exported_at else None
     with ExitStack() as stack:
         show = _Progress(stack) if _is_terminal() else _Lines()
-        result = take_in(
-            configured, paths or [], source=source, exported_at=moment, retry_rejects=retry_rejects, on_file=show.file
-        )
+        try:
+            result = take_in(
+                configured, paths or [], source=source, exported_at=moment, retry_rejects=retry_rejects, on_file=show.file
+            )
+        except FileNotFoundError as error:
+            raise CommandError(str(error)) from None
     _totals(result)
     if not any(each.outcome in _RECOGNISED for each in result.files) and not (retry_rejects and not paths):
         raise typer.Exit(1)
@@ -132,7 +135,8 @@ def line_of(result: FileResult) -> str:
     parts = [f"{result.records_read:,} read", f"{result.mapped:,} mapped"]
     parts += [f"{result.set_aside:,} set aside"] if result.set_aside else []
     parts += [count(result.rejects, "reject")] if result.rejects else []
-    told = f"{path}: {result.adapter}: {', '.join(parts)}; {count(result.runs_new, 'new run')}, {result.runs_changed:,} changed"
+    runs = f"{count(result.runs_new, 'new run')}, {result.runs_changed:,} changed" if result.runs_new or result.runs_changed else "no new run"
+    told = f"{path}: {result.adapter}: {', '.join(parts)}; {runs}"
     return f"{told} ({plain(result.message)})" if result.message else told
 
 

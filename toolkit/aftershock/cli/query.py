@@ -16,7 +16,8 @@ from aftershock.cli.common import CommandError, ProjectOption, load_project, sho
 if TYPE_CHECKING:
     import duckdb
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
+_BREAKS = ("\t", "\r", "\n")
 _ROWS_AT_ONCE = 10_000
 
 
@@ -55,7 +56,7 @@ def cell_for_csv(value: object) -> object:
 
     Log text is written by others: `=HYPERLINK(...)` in an error message must not run when somebody opens the file.
     """
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and (value.lstrip().startswith(_FORMULA) or value.startswith(_BREAKS)):
         return f"'{value}"
     return value
 
@@ -101,9 +102,13 @@ def _readable(value: Any) -> Any:
 
 
 def _for_json(value: Any) -> Any:
-    """JSON knows no NaN and no infinity: they become null."""
+    """JSON knows no NaN and no infinity: they become null, also inside lists and structs."""
     if isinstance(value, float) and not float("-inf") < value < float("inf"):
         return None
+    if isinstance(value, dict):
+        return {str(key): _for_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(inner) for inner in value]
     return _readable(value)
 
 

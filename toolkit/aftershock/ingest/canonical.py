@@ -149,10 +149,14 @@ def account(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
     return int(row[0]), int(row[1]), int(row[2])
 
 
-def observe(con: duckdb.DuckDBPyConnection, context: Context) -> None:
-    """Write the observations of this file, and name what they touch for settling."""
+def clean(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    """Take secrets out of the texts that will be kept, and fingerprint errors. Payloads stay: keys are found in them yet."""
     clean_texts(con, context.project.privacy)
     fingerprint_texts(con)
+
+
+def observe(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    """Write the observations of this file, and name what they touch for settling."""
     _status_words(con, context)
     _run_rows(con, context)
     _step_rows(con, context)

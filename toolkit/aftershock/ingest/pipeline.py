@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -21,7 +21,7 @@ from aftershock.ingest.coverage import coverage_rows
 from aftershock.ingest.recognise import Claim, recognise
 from aftershock.ledger import settle
 from aftershock.ledger.store import Store, Writer
-from aftershock.project import Project
+from aftershock.project import Project, Source
 
 Outcome = Literal["taken", "known", "unknown", "ambiguous", "unreadable"]
 PUBLISH_EVERY_S: Final = 30.0
@@ -165,8 +165,10 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
     if before and before[1:3] == (claim.adapter.version, job.config_hash) and not (job.retry_rejects and before[3]):
         return FileResult(path=found.name, outcome="known", adapter=claim.adapter.name)
     try:
+        # reading comes before the transaction: a read that fails would end it
+        prepared = _prepare(writer.connection, job, found, claim, source)
         with writer.transaction():
-            return _commit(writer.connection, job, found, claim, source, [before[0]] if before else [])
+            return _commit(writer.connection, job, found, prepared, [before[0]] if before else [])
     except (AftershockError, MemoryError, OSError):
         raise
     except duckdb.Error as error:
@@ -182,8 +184,21 @@ def _known(con: duckdb.DuckDBPyConnection, found: Opened, source: str) -> tuple[
     return rows[-1] if rows else None
 
 
-def _commit(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Claim, source: str, replaced: Sequence[str]) -> FileResult:
-    """Everything of one file, inside one transaction."""
+@dataclass(frozen=True)
+class _Prepared:
+    """A file whose records are staged and mapped in temporary tables."""
+
+    context: canonical.Context
+    configured: Source | None
+    started: datetime
+    records_read: int
+    mapped: int
+    set_aside: int
+    rejects: int
+
+
+def _prepare(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Claim, source: str) -> _Prepared:
+    """Read, map and account for every record, in temporary tables only."""
     started = datetime.now(UTC)
     import_id = f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     file_time = job.exported_at or found.modified_at
@@ -192,25 +207,41 @@ def _commit(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Cla
     zone = configured.time_zone if configured and claim.export.time_zone == "UTC" else claim.export.time_zone
     stage.define_macros(con, zone)
     staged = stage.stage(con, claim.export, claim.sample, file_time)
-    settle.prepare(con)
-    _forget(con, replaced)
     canonical.select(con, context)
     mapped, set_aside, rejects = canonical.account(con)
     if staged.records_read != mapped + set_aside + rejects:
         raise AftershockError(f"{found.name}: {staged.records_read} records read, but {mapped} + {set_aside} + {rejects} accounted for")
+    canonical.clean(con, context)
+    return _Prepared(context, configured, started, staged.records_read, mapped, set_aside, rejects)
+
+
+def _commit(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, prepared: _Prepared, replaced: Sequence[str]) -> FileResult:
+    """Everything of one file, inside one transaction."""
+    context = prepared.context
+    settle.prepare(con)
+    _forget(con, replaced)
     canonical.observe(con, context)
-    coverage_rows(con, context, configured)
-    _keep_leftovers(con, import_id)
+    coverage_rows(con, context, prepared.configured)
+    _keep_leftovers(con, context.import_id)
     settled = settle.settle(con)
     con.execute(
         """insert into imports (import_id, path, sha256, bytes, adapter, adapter_version, observed_at, records_read, mapped, set_aside, rejects,
                runs_new, runs_changed, started_at, finished_at, source, config_hash) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [import_id, found.name, found.sha256, found.size, claim.adapter.name, claim.adapter.version, file_time, staged.records_read, mapped,
-         set_aside, rejects, settled.runs_new, settled.runs_changed, started, datetime.now(UTC), source, job.config_hash],
+        [context.import_id, found.name, found.sha256, found.size, context.adapter.name, context.adapter.version, context.file_time,
+         prepared.records_read, prepared.mapped, prepared.set_aside, prepared.rejects, settled.runs_new, settled.runs_changed,
+         prepared.started, datetime.now(UTC), context.source, job.config_hash],
     ).fetchall()  # fmt: skip
-    result = FileResult(path=found.name, outcome="taken", adapter=claim.adapter.name)
-    return replace(result, records_read=staged.records_read, mapped=mapped, set_aside=set_aside, rejects=rejects,
-                   runs_new=settled.runs_new, runs_changed=settled.runs_changed)  # fmt: skip
+    return FileResult(
+        path=found.name,
+        outcome="taken",
+        adapter=context.adapter.name,
+        records_read=prepared.records_read,
+        mapped=prepared.mapped,
+        set_aside=prepared.set_aside,
+        rejects=prepared.rejects,
+        runs_new=settled.runs_new,
+        runs_changed=settled.runs_changed,
+    )
 
 
 def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:

@@ -41,7 +41,9 @@ def settle(con: duckdb.DuckDBPyConnection) -> Settled:
     """Bring every touched run, step, touch, notice and automation up to date. To be called inside a transaction."""
     _distinct(con)
     _automations(con)
+    _children_of_any_scope(con)
     _runs(con)
+    _parents_of_any_scope(con)
     _steps(con)
     _failed_steps(con)
     result = _replace_runs(con)
@@ -102,6 +104,33 @@ def _automations(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs").fetchall()
     con.execute("delete from automations where automation_id in (select automation_id from settled_automations)").fetchall()
     con.execute("insert into automations by name select * from settled_automations").fetchall()
+
+
+def _children_of_any_scope(con: duckdb.DuckDBPyConnection) -> None:
+    """A child may know its parent's id without the scope (`airflow:*/id`): those of touched runs are touched too."""
+    con.execute("""
+        insert into touched_runs
+        select child.run_id
+        from run_observations child
+        join (select distinct source, native_id from run_observations semi join touched_runs using (run_id)) parent
+          on parent.source = child.source and parent.native_id = split_part(child.parent_run_id, ':*/', 2)
+        where contains(child.parent_run_id, ':*/')
+    """).fetchall()
+    con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs").fetchall()
+
+
+def _parents_of_any_scope(con: duckdb.DuckDBPyConnection) -> None:
+    """Where exactly one run of the source has the id, that is the parent; else it stays unknown."""
+    con.execute("""
+        update run_facts set parent_run_id = named.parent
+        from (
+            select child.run_id, case when count(distinct parent.run_id) = 1 then min(parent.run_id) end as parent
+            from run_facts child
+            left join (select run_id, source, native_id from runs union select run_id, source, native_id from run_facts) parent
+              on parent.source = child.source and parent.native_id = split_part(child.parent_run_id, ':*/', 2)
+            where contains(child.parent_run_id, ':*/') group by child.run_id
+        ) named where named.run_id = run_facts.run_id
+    """).fetchall()
 
 
 def _runs(con: duckdb.DuckDBPyConnection) -> None:

@@ -39,19 +39,19 @@ def failure_rate(
 ) -> FailureRates:
     """Share of ended runs that failed, timed out or crashed, with a Wilson score interval.
 
-    One row per group of `by`: any columns of `runs`, and `day`, `week`, `hour` of the period; `by=()` gives one row over all.
+    One row per group of `by`: any columns of `runs`, and `day`, `week`, `hour` of the period; `by=()` gives one row.
     Columns: the group, n, failures, rate, low, high (shares in [0, 1], null where n is 0), and what is not in n:
     left_out (cancelled, skipped), unfinished, unknown, other_roles. Together with n these are all units of the group.
 
-    A run belongs to the period in which it started, else was queued, else ended. `unit="root"` takes a run and all its retries
-    as one: it belongs where its first run belongs, and ends as its last attempt that counts ended.
+    A run belongs to the period in which it started, else was queued, else ended. `unit="root"` takes a run and all its
+    retries as one: it belongs where its first run belongs, and ends as its last attempt that counts ended.
 
-    `compare` adds previous_n, previous_rate, change with change_low and change_high (Newcombe), and verdict: `beyond chance`,
-    `no change beyond chance` or `too few to compare` (under 5 in either period). It tells of one group at a time: of forty
-    groups without any change, one or two will stand beyond chance.
+    `compare` adds previous_n, previous_rate, change with change_low and change_high (Newcombe), and verdict:
+    `beyond chance`, `no change beyond chance` or `too few to compare` (under 5 in either period). Each verdict is about
+    one group: of forty groups without any change, one or two will stand beyond chance.
 
-    Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role; ValueError for a level outside
-    (0, 1), an unknown unit, or `compare` or a bucket without a period.
+    Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role; ValueError for a level
+    outside (0, 1), an unknown unit, or `compare` or a bucket without a period.
     Source: Wilson (1927) JASA 22:209, equals R's prop.test(correct=FALSE); Newcombe (1998) Stat Med 17:873, method 10.
     """
     table, units = shares(runs, _QUESTION, by=by, unit=unit, period=period, level=level, roles=roles, compare=compare)

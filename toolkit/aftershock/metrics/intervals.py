@@ -58,9 +58,11 @@ def wilson_cc(x: int, n: int, level: float = 0.95) -> Interval:
         return _nothing(level, "wilson_cc")
     z, p = _z(level), x / n
     zz = z * z
-    low = (2 * n * p + zz - 1 - z * sqrt(zz - 2 - 1 / n + 4 * p * (n * (1 - p) + 1))) / (2 * (n + zz)) if x else 0.0
-    high = (2 * n * p + zz + 1 + z * sqrt(zz + 2 - 1 / n + 4 * p * (n * (1 - p) - 1))) / (2 * (n + zz)) if x < n else 1.0
-    return Interval(p, max(low, 0.0), min(high, 1.0), n, level, "wilson_cc")
+    down = 2 * x + zz - 1 - z * sqrt(max(zz - 2 - 1 / n + 4 * p * (n - x + 1), 0.0))
+    up = 2 * x + zz + 1 + z * sqrt(max(zz + 2 - 1 / n + 4 * p * (n - x - 1), 0.0))
+    low = 0.0 if x == 0 else max(down / (2 * (n + zz)), 0.0)
+    high = 1.0 if x == n else min(up / (2 * (n + zz)), 1.0)
+    return Interval(p, low, high, n, level, "wilson_cc")
 
 
 def clopper_pearson(x: int, n: int, level: float = 0.95) -> Interval:
@@ -149,7 +151,7 @@ def newcombe(x1: int, n1: int, x2: int, n2: int, level: float = 0.95) -> Interva
 
 
 def zero_failure_bound(n: int, level: float = 0.95) -> float | None:
-    """The largest failure rate that still fits no failure in n, one-sided and exact: 1 - (1 - level)^(1/n). Null for n = 0.
+    """The largest rate that still fits no failure in n: 1 - (1 - level)^(1/n), one-sided, exact. Null for n = 0.
 
     Source: Hanley and Lippman-Hand (1983) JAMA 249:1743.
     """
@@ -166,7 +168,7 @@ def rule_of_three(n: int) -> float | None:
 def wilson_expr(
     x: ir.IntegerValue, n: ir.IntegerValue, level: float = 0.95
 ) -> tuple[ir.FloatingValue, ir.FloatingValue, ir.FloatingValue]:
-    """`wilson` over columns: (share, low, high), null where n is 0. Doubles throughout, so that every backend agrees."""
+    """`wilson` over columns: (share, low, high), null where n is 0. Doubles throughout: every backend agrees."""
     import ibis
 
     _check(0, 0, level)

@@ -1,4 +1,4 @@
-"""`coverage`: which share of a period the logs of each source cover. Where there is no log there is no answer, never a zero.
+"""`coverage`: which share of a period the logs of each source cover. Where there is no log, nothing is known.
 
 Stretches that are `complete` or `unknown` cover; `filtered` ones (one status only, say) do not. A stretch that names an
 automation covers that one; a source is covered where all automations that its stretches speak of are.
@@ -54,11 +54,11 @@ def coverage(
     by: Sequence[str] = ("source",),
     sources: Sequence[str] | None = None,
 ) -> Coverage:
-    """Share of `period` that each source's logs cover: the union of what the files claim, with seams up to `bridge_s` closed.
+    """Share of `period` that each source's logs cover: the union of what files claim, seams up to `bridge_s` closed.
 
-    One row per source (or per source and automation): covered_s, complete_s (covered by stretches that vouch for being complete;
-    the rest of covered_s rests on files that do not say), filtered (stretches in the period that do not count), period_s, share.
-    `sources` names those to answer for: one without any stretch has share 0 and one gap. Without it, those in the table.
+    One row per source (or per source and automation): covered_s, complete_s (covered by files that vouch for being
+    complete; the rest rests on files that do not say), filtered (stretches in the period that do not count),
+    period_s, share. `sources` names those to answer for, else those in the table; one without a stretch has share 0.
 
     Raises: UnknownColumnError for a `by` other than source and automation.
     """
@@ -90,7 +90,7 @@ def coverage(
 def covered_days(
     coverage_table: ir.Table, period: Period, *, bridge_s: int = 3600, sources: Sequence[str] | None = None
 ) -> ir.Table:
-    """A row per source and day of the period: the share of that day that the source's logs cover (columns source, day, share)."""
+    """A row per source and day of the period: source, day, and the share of that day that the source's logs cover."""
     asked = _asked(coverage_table, sources)
     covering = coverage_table.filter(coverage_table.completeness.isin(COVERING))
     gaps = _gaps(asked, covering, period, bridge_s, ["source"])
@@ -147,7 +147,7 @@ def _asked(coverage_table: ir.Table, sources: Sequence[str] | None) -> ir.Table:
 
 def _gaps(asked: ir.Table, stretches: ir.Table, period: Period, bridge_s: int, by: Sequence[str]) -> ir.Table:
     """The stretches of `period` that are not covered, per `by`."""
-    stretches = stretches.filter((stretches.covers_to >= period.start - timedelta(seconds=bridge_s)))
+    stretches = stretches.filter(stretches.covers_to >= period.start - timedelta(seconds=bridge_s))
     stretches = stretches.filter(stretches.covers_from <= period.end + timedelta(seconds=bridge_s))
     keys = ["source", "automation"]
     named = stretches.select(
@@ -208,4 +208,3 @@ def _seconds(start: Any, end: Any) -> Any:
 
 def _moment(value: Any) -> Any:
     return ibis.literal(value, type="timestamp('UTC')")
-

@@ -1,4 +1,4 @@
-"""Periods by name: `2026-W47`, `2026-11`, `2026-11-18`, `2026-11-01..2026-11-15`, in a time zone, with exact bounds in UTC.
+"""Periods by name: `2026-W47`, `2026-11`, `2026-11-18`, `2026-11-01..2026-11-15`, in a time zone, with bounds in UTC.
 
 A day lasts from one local midnight to the next: 23 or 25 hours when the clocks change.
 """
@@ -155,7 +155,7 @@ _FORMS: Final[Sequence[tuple[Kind, str, Callable[..., tuple[date, date]]]]] = (
 
 
 def _midnight(day: date, time_zone: str) -> datetime:
-    """When a local day begins, in UTC. A midnight that the clocks skip is the moment they do; one that comes twice, the first."""
+    """When a local day begins, in UTC. A midnight that clocks skip is when they do; one that comes twice, the first."""
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""What `failure_rate` and `silent_failures` have in common: units, groups, tallies, intervals and the change since before.
+"""What `failure_rate` and `silent_failures` have in common: units, groups, tallies, intervals, the change since before.
 
 Every unit lands in exactly one column of a row: counted (`n`), set aside by its status, or set aside by its role.
 """
@@ -31,7 +31,7 @@ FEWEST_TO_COMPARE: Final = 5
 
 @dataclass(frozen=True)
 class Question:
-    """Which statuses stand in n, which of them are hits, what the hits are called, and what else is set aside under a name."""
+    """Which statuses stand in n, which of them are hits, what hits are called, and what is set aside by name."""
 
     hits_name: str
     counted: tuple[str, ...]
@@ -128,7 +128,7 @@ def shares(
 
 
 def dated(runs: ir.Table) -> ir.Table:
-    """`runs` with the `moment` that says which period a run belongs to: when it started, else was queued, else ended."""
+    """`runs` with the `moment` that says which period each belongs to: when it started, else was queued, else ended."""
     moment = ibis.coalesce(runs.started_at, runs.queued_at, runs.ended_at)
     return runs.mutate(moment=moment, status=runs.status.fill_null("unknown"), role=runs.role.fill_null("work"))
 
@@ -136,7 +136,7 @@ def dated(runs: ir.Table) -> ir.Table:
 def roots(runs: ir.Table) -> ir.Table:
     """A row per root: its first run (moment, role, name, ...) with the status of its last attempt that counts.
 
-    An attempt that was cancelled or has not ended says nothing about how the work went: it decides only where no other can.
+    An attempt that was cancelled or has not ended says nothing about how the work went: it decides where no other can.
     """
     attempts = dated(runs).mutate(root=ibis.coalesce(runs.root_run_id, runs.run_id))
     weight = ibis.cases((attempts.status.isin(COUNTED), 0), (attempts.status.isin(FINISHED), 1), else_=2)
@@ -199,7 +199,8 @@ def _tally(units: ir.Table, question: Question, roles: Sequence[str], when: Any)
         "unfinished": UNFINISHED,
     }
     tallies = {name: units.count(where=asked & units.status.isin(words)) for name, words in counts.items()}
-    placed = (*question.counted, *(word for words in question.set_aside.values() for word in words), *LEFT_OUT, *UNFINISHED)
+    named = [word for words in question.set_aside.values() for word in words]
+    placed = (*question.counted, *named, *LEFT_OUT, *UNFINISHED)
     tallies["unknown"] = units.count(where=asked & ~units.status.isin(placed))
     tallies["other_roles"] = units.count(where=when & ~units.role.isin(list(roles)))
     return tallies
@@ -207,7 +208,7 @@ def _tally(units: ir.Table, question: Question, roles: Sequence[str], when: Any)
 
 def _with_intervals(rows: ir.Table, question: Question, by: list[str], level: float, compare: bool) -> ir.Table:
     rate, low, high = wilson_expr(rows[question.hits_name], rows.n, level)
-    aside = [name for name in (*question.set_aside, "left_out", "unfinished", "unknown", "other_roles")]
+    aside = (*question.set_aside, "left_out", "unfinished", "unknown", "other_roles")
     columns: list[Any] = [*by, "n", question.hits_name, rate.name("rate"), low.name("low"), high.name("high"), *aside]
     if not compare:
         return rows.select(*columns)

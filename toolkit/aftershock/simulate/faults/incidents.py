@@ -46,6 +46,24 @@ def _days() -> tuple[Fault, ...]:
             end=time(9, 30),
             outcome=Outcome("failed", step="Read warehouse", error=errors.UNREACHABLE, slow=3.0),
         ),
+        Window(
+            name="stock sync over midnight",
+            what="A full count took a sync over Sunday's midnight: running in one week's export, done in the next.",
+            automations=("acme / Stock sync",),
+            days_ago=7,
+            start=time(21),
+            end=time(22),
+            outcome=Outcome(slow=1500.0),
+        ),
+        Window(
+            name="feed over midnight",
+            what="A slow price feed ended after Sunday's midnight: running in one week's export, done in the next.",
+            automations=("globex_price_feed",),
+            days_ago=14,
+            start=time(21),
+            end=time(22),
+            outcome=Outcome(slow=130.0),
+        ),
         ExpiredKey(
             name="ledgerline key expired",
             what="ledgerline's API key ran out on Wednesday at 08:52 and was renewed at 14:31: every export in between "

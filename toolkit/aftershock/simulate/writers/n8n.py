@@ -44,7 +44,9 @@ def write(folder: Path, runs: Sequence[Run], week: Week) -> None:
         page = {"data": [execution(run, week.end) for run in rows], "nextCursor": cursor}
         write_json(folder / week.label / f"api_v1_executions_includeData.page{offset // _PAGE + 1:02d}.json", page)
     going = [_head(run, week.end) for run in shown if run.status_at(week.end) == "running"]
-    write_json(folder / week.label / "api_v1_executions_status_running.json", {"data": going, "nextCursor": None})
+    if going:
+        page = {"data": going, "nextCursor": None}
+        write_json(folder / week.label / "api_v1_executions_status_running.json", page)
 
 
 def write_workflows(folder: Path, made: datetime) -> None:

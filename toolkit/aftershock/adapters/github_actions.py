@@ -1,0 +1,301 @@
+"""GitHub Actions: runs and jobs as the REST API, `gh` and webhooks give them.
+
+`GET /repos/{owner}/{repo}/actions/runs` (also of one workflow, one run, one attempt), `GET .../runs/{id}/jobs` and one job;
+`gh run list --json` and `gh run view --json` with at least `databaseId,attempt,status,conclusion` (and, to be sure of the
+repository and the workflow: `url,workflowDatabaseId`); deliveries of the webhooks `workflow_run` and `workflow_job`.
+The list shows each run's last attempt only: earlier ones are at `.../runs/{id}/attempts/{n}`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aftershock.adapters.base import TIME, Export, Fidelity, Sample, StatusTable
+from aftershock.model import FINISHED
+
+TOOL = "github_actions"
+DOCS = "https://docs.github.com/en/rest/actions/workflow-runs"
+FIDELITY = Fidelity(
+    attempts=True,
+    steps=True,
+    items=False,
+    trigger=True,
+    versions=True,
+    parents=False,
+    keys=False,
+    evidence="vendor fixture",
+    retention="runs until they are deleted, logs 90 days unless the repository says otherwise",
+    inferred="a run's end: GitHub tells only its last update. Keys only as far as titles, branches and names of jobs hold them",
+)
+
+_UNFINISHED: Final = {
+    "queued": "queued",
+    "requested": "queued",
+    "pending": "queued",
+    "waiting": "waiting",
+    "in_progress": "running",
+}
+_CONCLUSIONS: Final = {
+    "success": "succeeded",
+    "neutral": "succeeded",
+    "failure": "failed",
+    "startup_failure": "crashed",
+    "timed_out": "timed_out",
+    "cancelled": "cancelled",
+    "skipped": "skipped",
+    "stale": "skipped",  # GitHub gave it up after weeks in a queue
+    "action_required": "waiting",  # for somebody to approve it
+}
+STATUS = StatusTable(
+    {
+        **{(word, None): ours for word, ours in _UNFINISHED.items()},
+        **{("completed", word): ours for word, ours in _CONCLUSIONS.items()},
+        **{(word, word): ours for word, ours in _CONCLUSIONS.items()},  # tables made from the API that hold one word twice
+        **{(word, None): ours for word, ours in _CONCLUSIONS.items()},  # or once: it is also what `gh run list --status` takes
+        ("completed", None): "unknown",
+    }
+)
+
+_ENDED: Final = ", ".join(f"'{word.replace('_', '')}'" for word, ours in _CONCLUSIONS.items() if ours in FINISHED)
+_HAS_ENDED: Final = f"translate(lower(coalesce(nullif(conclusion, ''), status)), '_- ', '') in ({_ENDED})"
+_NOT_BEGUN: Final = "lower(status) in ('queued', 'requested', 'pending', 'waiting')"
+
+
+def _repository(*urls: str) -> str:
+    """`owner/name` out of the address of a run or a job, of the API or of a page, on any host."""
+    return rf"nullif(regexp_extract(coalesce({', '.join(urls)}), '([^/]+/[^/]+)/(?:actions/)?(?:runs|jobs)/[0-9]', 1), '')"
+
+
+# The workflow's id identifies the automation: names change, two workflows may share one, and with `run-name` or in GitHub's
+# own workflows (`dynamic/...`) each run has another. Job records know no workflow id, so they do not name the automation.
+_RUNS: Final = """
+    select place, repository as scope, id as native_id, coalesce(run_attempt, 1) as attempt,
+           coalesce(workflow_id::VARCHAR, repository || '/' || workflow_name) as automation_native_id,
+           case when file like 'dynamic/%' then file else coalesce(nullif(workflow_name, ''), file) end as automation,
+           [status, conclusion] as status_raw, event as "trigger",
+           case when coalesce(run_attempt, 1) = 1 then created_at end as queued_at,  -- of a re-run: when the first one was
+           coalesce(run_started_at, created_at) as started_at,
+           case when {ended} then updated_at end as ended_at,  -- the nearest there is; it moves when logs are deleted
+           head_sha as version,
+           case when run_attempt > 1 then id::VARCHAR end as retry_of, case when run_attempt > 1 then run_attempt - 1 end as retry_of_attempt,
+           json_object('repository', json_object('full_name', repository), 'name', workflow_name, 'path', path,
+                       'display_title', display_title, 'head_branch', head_branch, 'event', event, 'run_number', run_number,
+                       'actor', json_object('login', login), 'head_commit', json_object('message', message)) as payload,
+           updated_at
+    from (select *, nullif(regexp_replace(path, '@.*$', ''), '') as file from ({runs}))
+"""
+# A job is a step of its run's attempt; its own steps stand beside it. The key is the job's id: names repeat within one run.
+_STEPS: Final = """
+    with jobs as (
+        select *, greatest(created_at, started_at, completed_at, list_max(list_transform(steps, lambda step:
+                      greatest(as_time(step.started_at), as_time(step.completed_at))))) as changed_at
+        from ({jobs}))
+    select place, repository as scope, run_id as native_id, coalesce(run_attempt, 1) as run_attempt, id::VARCHAR as key, name, 'job' as kind,
+           [status, conclusion] as status_raw, case when not ({not_begun}) then started_at end as started_at,  -- GitHub fills it in before
+           case when {ended} then completed_at end as ended_at, json_object('name', name, 'head_branch', head_branch, 'labels', labels) as payload, changed_at as updated_at
+    from jobs
+    union all by name
+    select place, scope, native_id, run_attempt, job || '/' || coalesce(step.number::VARCHAR, step.name) as key, job_name || ' / ' || step.name as name,
+           'step' as kind, [step.status, step.conclusion] as status_raw, as_time(step.started_at) as started_at,
+           as_time(step.completed_at) as ended_at, json_object('name', step.name) as payload, changed_at as updated_at
+    from (select place, repository as scope, run_id as native_id, coalesce(run_attempt, 1) as run_attempt, id::VARCHAR as job, name as job_name,
+                 changed_at, unnest(steps) as step from jobs)
+"""
+# What jobs tell of their run: nothing of how it went, and nothing that depends on which of its jobs a file holds.
+_RUNS_OF_JOBS: Final = """
+    select place, repository as scope, run_id as native_id, coalesce(run_attempt, 1) as attempt, head_sha as version,
+           greatest(created_at, started_at, completed_at) as updated_at
+    from ({jobs})
+"""
+
+
+def _runs(source: str) -> str:
+    return _RUNS.format(runs=source, ended=_HAS_ENDED)
+
+
+def _steps(source: str) -> str:
+    return _STEPS.format(jobs=source, not_begun=_NOT_BEGUN, ended=_HAS_ENDED)
+
+
+def _runs_of_jobs(source: str) -> str:
+    return _RUNS_OF_JOBS.format(jobs=source)
+
+
+_RUN: Final = {
+    "id": "BIGINT",
+    "name": "VARCHAR",
+    "path": "VARCHAR",
+    "display_title": "VARCHAR",
+    "head_branch": "VARCHAR",
+    "head_sha": "VARCHAR",
+    "run_number": "BIGINT",
+    "run_attempt": "INTEGER",
+    "event": "VARCHAR",
+    "status": "VARCHAR",
+    "conclusion": "VARCHAR",
+    "workflow_id": "BIGINT",
+    "url": "VARCHAR",
+    "html_url": "VARCHAR",
+    "created_at": TIME,
+    "run_started_at": TIME,
+    "updated_at": TIME,
+    "actor": "STRUCT(login VARCHAR)",
+    "head_commit": "STRUCT(message VARCHAR)",
+}
+_STEP_LIST: Final = 'STRUCT("name" VARCHAR, status VARCHAR, conclusion VARCHAR, "number" INTEGER, {0} VARCHAR, {1} VARCHAR)[]'
+_JOB: Final = {
+    "id": "BIGINT",
+    "run_id": "BIGINT",
+    "run_attempt": "INTEGER",
+    "run_url": "VARCHAR",
+    "url": "VARCHAR",
+    "html_url": "VARCHAR",
+    "name": "VARCHAR",
+    "head_branch": "VARCHAR",
+    "head_sha": "VARCHAR",
+    "status": "VARCHAR",
+    "conclusion": "VARCHAR",
+    "created_at": TIME,
+    "started_at": TIME,
+    "completed_at": TIME,
+    "labels": "VARCHAR[]",
+    "steps": _STEP_LIST.format("started_at", "completed_at"),
+}
+_GH: Final = {
+    "databaseId": "BIGINT",
+    "attempt": "INTEGER",
+    "number": "BIGINT",
+    "name": "VARCHAR",
+    "workflowName": "VARCHAR",
+    "workflowDatabaseId": "BIGINT",
+    "displayTitle": "VARCHAR",
+    "headBranch": "VARCHAR",
+    "headSha": "VARCHAR",
+    "event": "VARCHAR",
+    "status": "VARCHAR",
+    "conclusion": "VARCHAR",
+    "url": "VARCHAR",
+    "createdAt": TIME,
+    "startedAt": TIME,
+    "updatedAt": TIME,
+    "jobs": 'STRUCT(databaseId BIGINT, "name" VARCHAR, status VARCHAR, conclusion VARCHAR, startedAt VARCHAR, completedAt VARCHAR, '
+    f"steps {_STEP_LIST.format('startedAt', 'completedAt')})[]",
+}
+
+
+def _struct(columns: Mapping[str, str]) -> str:
+    """Columns as the fields of a STRUCT, in which times are still text."""
+    return "STRUCT(" + ", ".join(f'"{name}" {"VARCHAR" if kind == TIME else kind}' for name, kind in columns.items()) + ")"
+
+
+def _times(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"as_time({name}) as {name}" for name, kind in columns.items() if kind == TIME)
+
+
+_REST_RUNS: Final = f"""
+    select * exclude (repository), coalesce(repository.full_name, {_repository("url", "html_url")}) as repository,
+           name as workflow_name, actor.login as login, head_commit.message as message from records
+"""
+_REST_JOBS: Final = f"select *, {_repository('run_url', 'url', 'html_url')} as repository from records"
+_GH_RUNS: Final = f"""
+    select place, {_repository("url")} as repository, databaseId as id, attempt as run_attempt, workflowDatabaseId as workflow_id,
+           coalesce(workflowName, name) as workflow_name, null::VARCHAR as path, "number" as run_number, displayTitle as display_title,
+           headBranch as head_branch, headSha as head_sha, event, status, conclusion, createdAt as created_at, startedAt as run_started_at,
+           updatedAt as updated_at, null::VARCHAR as login, null::VARCHAR as message from records
+"""
+_GH_JOBS: Final = f"""
+    select place, {_repository("run_page")} as repository, run_id, run_attempt, head_branch, job.databaseId as id, job.name, job.status,
+           job.conclusion, null::TIMESTAMPTZ as created_at, as_time(job.startedAt) as started_at, as_time(job.completedAt) as completed_at,
+           null::VARCHAR[] as labels, list_transform(job.steps, lambda step: {{'name': step.name, 'status': step.status,
+               'conclusion': step.conclusion, 'number': step.number, 'started_at': step.startedAt, 'completed_at': step.completedAt}}) as steps
+    from (select place, url as run_page, databaseId as run_id, attempt as run_attempt, headBranch as head_branch, unnest(jobs) as job from records)
+"""
+_HOOK_RUNS: Final = f"""
+    select * replace ({_times(_RUN)}), coalesce(workflow.name, name) as workflow_name, actor.login as login, head_commit.message as message
+    from (select place, repository.full_name as repository, workflow, unnest(workflow_run) from records where workflow_run is not null)
+"""
+_HOOK_JOBS: Final = f"""
+    select * replace ({_times(_JOB)})
+    from (select place, repository.full_name as repository, unnest(workflow_job) from records where workflow_job is not null)
+"""
+
+
+def _is_page(sample: Sample) -> bool:
+    """The envelope of GitHub's lists, of which one or more (`--paginate --slurp`) stand in the file."""
+    first = sample.top[0] if isinstance(sample.top, list) and sample.top else sample.top
+    return isinstance(first, Mapping) and "total_count" in first
+
+
+def _has_deliveries(sample: Sample) -> bool:
+    """A delivery of one of the two webhooks among the first values: a log of deliveries holds other events too."""
+    values: list[Any] = sample.top if isinstance(sample.top, list) else [sample.top]
+    return any(
+        isinstance(value, Mapping)
+        and "action" in value
+        and any(isinstance(value.get(event), Mapping) for event in ("workflow_run", "workflow_job"))
+        for value in values
+    )
+
+
+_IS_RUN: Final = frozenset({"id", "run_number", "workflow_id", "head_sha", "event", "status"})
+_IS_JOB: Final = frozenset({"id", "run_id", "name", "status", "conclusion", "started_at"})
+_REST_RUN: Final = {**_RUN, "repository": "STRUCT(full_name VARCHAR)"}
+_JOB_SELECT: Final = {"runs": _runs_of_jobs(_REST_JOBS), "steps": _steps(_REST_JOBS)}
+
+EXPORTS = (
+    Export(
+        name="runs",
+        form="json",
+        records="workflow_runs",
+        requires=_IS_RUN,
+        claims=_is_page,
+        columns=_REST_RUN,
+        select={"runs": _runs(_REST_RUNS)},
+    ),
+    Export(
+        name="run",
+        form="json",
+        requires=_IS_RUN | {"run_attempt"},
+        columns=_REST_RUN,
+        select={"runs": _runs(_REST_RUNS)},
+    ),
+    Export(
+        name="jobs",
+        form="json",
+        records="jobs",
+        requires=_IS_JOB,
+        claims=_is_page,
+        columns=_JOB,
+        select=_JOB_SELECT,
+    ),
+    Export(
+        name="job",
+        form="json",
+        requires=_IS_JOB,
+        one_of=frozenset({"run_url", "check_run_url"}),
+        columns=_JOB,
+        select=_JOB_SELECT,
+    ),
+    Export(
+        name="gh run",
+        form="json",
+        requires=frozenset({"databaseId", "attempt", "status", "conclusion"}),
+        columns=_GH,
+        select={"runs": _runs(_GH_RUNS), "steps": _steps(_GH_JOBS)},
+    ),
+    Export(
+        name="webhooks",
+        form="json",
+        claims=_has_deliveries,
+        columns={
+            "repository": "STRUCT(full_name VARCHAR)",
+            "workflow": 'STRUCT("name" VARCHAR)',
+            "workflow_run": _struct(_RUN),
+            "workflow_job": _struct(_JOB),
+        },
+        select={
+            "runs": f"{_runs(_HOOK_RUNS)} union all by name {_runs_of_jobs(_HOOK_JOBS)}",
+            "steps": _steps(_HOOK_JOBS),
+            "set_aside": "select place, 'delivery of another event' as reason from records where workflow_run is null and workflow_job is null",
+        },
+    ),
+)

@@ -1,0 +1,146 @@
+"""What a report looks at: one snapshot, one client or the whole fleet, one period."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aftershock
+from aftershock.errors import NoSnapshotError
+from aftershock.expectations import Reconciliation, reconcile
+from aftershock.ledger.reader import Ledger
+from aftershock.metrics import Coverage, Period, coverage, newest_whole
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_LOOK_BACK = 60
+
+
+class Scope:
+    """The rows of one client (or of all), and how much of a period the logs of its sources cover.
+
+    `runs`, `touches` and `notices` hold that client's rows alone. `handling` adds runs that several clients share, which only
+    matter for what became of this client's records.
+    """
+
+    def __init__(self, ledger: Ledger, client: str | None, period: Period) -> None:
+        self.ledger, self.project, self.period = ledger, ledger.project, period
+        self.client = self.project.client(client) if client else None
+
+    @property
+    def client_id(self) -> str | None:
+        """The client's id; None for the fleet."""
+        return self.client.id if self.client else None
+
+    @property
+    def who(self) -> str:
+        """Whose page this is."""
+        return self.client.name if self.client else "All clients"
+
+    @cached_property
+    def runs(self) -> ir.Table:
+        """The client's runs."""
+        return _of(self.ledger.runs, self.client_id)
+
+    @cached_property
+    def handling(self) -> ir.Table:
+        """The client's runs and the shared ones."""
+        runs = self.ledger.runs
+        return runs.filter((runs.client == self.client_id) | runs.shared.fill_null(False)) if self.client_id else runs
+
+    @cached_property
+    def touches(self) -> ir.Table:
+        """Touches of the client's records."""
+        return _of(self.ledger.touches, self.client_id)
+
+    @cached_property
+    def notices(self) -> ir.Table:
+        """Notices about the client's runs."""
+        return _of(self.ledger.notices, self.client_id)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that the client's runs come from; for the fleet also those that are configured and gave nothing yet."""
+        return sources_of(self.ledger, self.client_id)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How much of the period the logs of these sources cover."""
+        return coverage(self.ledger.coverage, self.period, sources=self.sources)
+
+    @cached_property
+    def as_of(self) -> datetime | None:
+        """Up to when the logs of these sources tell; None where there is none."""
+        return known_until(self.ledger, self.sources)
+
+    def records(self, period: Period | None = None) -> Reconciliation:
+        """What became of the records that entered in the period (by default the report's)."""
+        return reconcile(
+            self.handling,
+            self.touches,
+            self.ledger.coverage,
+            [item for item in self.project.expectations if item.client in (None, self.client_id) or not self.client_id],
+            as_of=self.as_of or self.ledger.published_at,
+            period=period or self.period,
+            client=self.client_id,
+        )
+
+    def stretch(self, days: int) -> Period:
+        """That many days up to the period's last one."""
+        last = self.period.last
+        return Period.parse(f"{last - timedelta(days=days - 1)}..{last}", self.period.time_zone)
+
+
+def open_scope(project: str | Path = ".", *, client: str = "", period: str = "", snapshot: int = 0, kind: str = "week") -> Scope:
+    """Open a project's ledger for a report. Empty `period`: the newest whole one with coverage; `snapshot` 0: the newest.
+
+    Raises: what `aftershock.open` raises; `UnknownNameError` for a client; `PeriodError`.
+    """
+    ledger = aftershock.open(project, snapshot=snapshot or None)
+    who = client or None
+    zone = ledger.project.zone_of(who)
+    return Scope(ledger, who, Period.parse(period, zone) if period else newest_period(ledger, who, kind))
+
+
+def newest_period(ledger: Ledger, client: str | None, kind: str) -> Period:
+    """The newest whole day, week or month of which the logs of the client's sources cover anything, in the client's time zone.
+
+    Raises: `NoSnapshotError` where no log covers anything.
+    """
+    sources = sources_of(ledger, client)
+    until = known_until(ledger, sources)
+    if until is None:
+        raise NoSnapshotError(ledger.project.ledger_folder, None, [])
+    period = newest_whole(until, kind, ledger.project.zone_of(client))
+    for _ in range(_LOOK_BACK):
+        if coverage(ledger.coverage, period, sources=sources).share:
+            return period
+        period = period.previous()
+    return newest_whole(until, kind, ledger.project.zone_of(client))
+
+
+def sources_of(ledger: Ledger, client: str | None) -> tuple[str, ...]:
+    """The names of the sources that a client's runs come from; all sources for the fleet."""
+    found = set(_of(ledger.runs, client).select("source").distinct().execute()["source"].dropna())
+    if client is None:
+        found |= {source.name for source in ledger.project.sources}
+        found |= set(ledger.coverage.select("source").distinct().execute()["source"].dropna())
+    return tuple(sorted(found))
+
+
+def known_until(ledger: Ledger, sources: tuple[str, ...]) -> datetime | None:
+    """The latest moment that a log of these sources covers."""
+    claims = ledger.coverage.filter(ledger.coverage.source.isin(list(sources) or [""]))
+    latest = claims.covers_to.max().execute()
+    return None if latest is None or latest != latest else _python(latest)
+
+
+def _of(table: ir.Table, client: str | None) -> ir.Table:
+    return table.filter(table.client == client) if client else table
+
+
+def _python(moment: Any) -> datetime:
+    return moment.to_pydatetime() if hasattr(moment, "to_pydatetime") else moment
