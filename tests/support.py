@@ -15,7 +15,9 @@ from aftershock.project import Project, load
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared folder with captures and vendors' fixtures is not here")
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the shared folder with captures and vendors' fixtures is not here"
+)
 
 
 def project_in(folder: Path, toml: str = "") -> Project:

@@ -1,4 +1,4 @@
-"""Airflow against a captured night of Airflow 3.3.2, trimmed copies of which stand in `airflow/` (see SOURCE.md there)."""
+"""Airflow against a captured night of Airflow 3.3.2: trimmed copies stand in `airflow/` (see SOURCE.md there)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,19 @@ EVENTS = [FOLDER / "eventLogs.json"]
 LOGS = sorted(FOLDER.glob("logs.*.json"))
 REST = [*RUN_PAGES, *TASK_PAGES, *TRIES]
 NOBODYS = [
-    *(FOLDER / name for name in ("api_index.jsonl", "truth.jsonl")),
-    *(
-        FOLDER / f"{name}.json"
-        for name in "assetEvents backfills health hitlDetails importErrors jobs version xcomEntries".split()
-    ),
+    FOLDER / name
+    for name in (
+        "api_index.jsonl",
+        "assetEvents.json",
+        "backfills.json",
+        "health.json",
+        "hitlDetails.json",
+        "importErrors.json",
+        "jobs.json",
+        "truth.jsonl",
+        "version.json",
+        "xcomEntries.json",
+    )
 ]
 CLIENTS = """
 [[clients]]
@@ -210,7 +218,8 @@ def test_instances_of_a_mapped_task_are_told_apart(night: Ledger) -> None:
 
 
 def test_a_triggered_run_knows_its_parent_by_conf_whichever_came_first(night: Ledger, tmp_path: Path) -> None:
-    query = """select child.run_id, parent.run_id from runs child left join runs parent on child.parent_run_id = parent.run_id
+    query = """select child.run_id, parent.run_id
+        from runs child left join runs parent on child.parent_run_id = parent.run_id
         where starts_with(child.trigger, 'operator_triggered') or child.parent_run_id is not null order by 1"""
     expected = [
         (
@@ -285,7 +294,8 @@ def test_workers_that_were_killed_are_told_by_the_audit_log_in_any_order(tmp_pat
 def test_a_task_cleared_by_a_person_while_it_ran_is_no_crash(known_causes: Ledger) -> None:
     assert rows(
         known_causes,
-        """select attempt, status from steps where run_id = 'airflow:acme_bulk_import/bulk-clear2' and name = 'import_rows'
+        """select attempt, status from steps
+        where run_id = 'airflow:acme_bulk_import/bulk-clear2' and name = 'import_rows'
         order by attempt""",
     ) == [(1, "failed"), (2, "succeeded")]
 
@@ -322,7 +332,8 @@ def test_task_logs_give_the_error_and_what_killed_the_process(known_causes: Ledg
     assert rows(
         known_causes,
         """select name, attempt, map_index, status, error_type, error_message[:8] from steps
-        where error_type is not null and error_type not in ('TaskStateMismatch', 'WorkerHeartbeatTimeout') order by all""",
+        where error_type is not null and error_type not in ('TaskStateMismatch', 'WorkerHeartbeatTimeout')
+        order by all""",
     ) == [
         ("export", 1, 0, "failed", "RuntimeError", "cannot p"),
         ("import_rows", 1, 0, "crashed", "SIGKILL", "Process "),

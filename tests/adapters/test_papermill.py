@@ -96,7 +96,8 @@ def test_errors_are_those_of_the_cell_that_raised_or_say_that_nothing_was_said(n
 
 def test_code_cells_are_steps_with_the_state_they_really_had(night: Ledger) -> None:
     def states(name: str) -> list[object]:
-        query = f"""select steps.status from steps join runs using (run_id) where starts_with(runs.native_id, '{name}.ipynb@')
+        query = f"""select steps.status from steps join runs using (run_id)
+            where starts_with(runs.native_id, '{name}.ipynb@')
             order by steps.started_at nulls last, steps.step_id"""
         return [status for (status,) in rows(night, query)]
 

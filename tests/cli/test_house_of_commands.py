@@ -18,7 +18,20 @@ from support import ROOT
 
 Run = Callable[..., Result]
 COMMANDS = ("init", "ingest", "rejects", "status", "report", "sql", "simulate", "lab", "schedule")
-HEAVY = ("duckdb", "ibis", "numpy", "pandas", "papermill", "nbconvert", "plotly", "pydantic", "pyarrow", "jupyterlab", "rich", "scipy")
+HEAVY = (
+    "duckdb",
+    "ibis",
+    "numpy",
+    "pandas",
+    "papermill",
+    "nbconvert",
+    "plotly",
+    "pydantic",
+    "pyarrow",
+    "jupyterlab",
+    "rich",
+    "scipy",
+)
 
 
 def aftershock(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -91,7 +104,11 @@ def test_init_makes_a_project_that_loads_and_is_empty(tmp_path: Path, run: Run) 
     result = run("init", str(folder))
     assert result.exit_code == 0
     project = load(folder)
-    assert ([report.name for report in project.reports], project.clients, project.sources) == (["fleet", "client"], (), ())
+    assert ([report.name for report in project.reports], project.clients, project.sources) == (
+        ["fleet", "client"],
+        (),
+        (),
+    )
     assert [path for path in (folder / "data").rglob("*") if path.is_file()] == []
     assert (folder / "notebooks").is_dir()
 
@@ -101,7 +118,10 @@ def test_what_the_new_configuration_shows_as_examples_is_valid(tmp_path: Path) -
     toml = tmp_path / "aftershock.toml"
     lines = toml.read_text().splitlines()
     start = lines.index('time_zone = "UTC"') + 1
-    shown = [line.removeprefix("# ") if line.startswith(("# [", "# ")) and ("=" in line or "[[" in line) else line for line in lines[start:]]
+    shown = [
+        line.removeprefix("# ") if line.startswith(("# [", "# ")) and ("=" in line or "[[" in line) else line
+        for line in lines[start:]
+    ]
     toml.write_text("\n".join([*lines[:start], *shown]))
     project = load(tmp_path)
     assert (len(project.sources), len(project.clients), len(project.records), len(project.expectations)) == (1, 1, 1, 1)
@@ -143,6 +163,8 @@ def test_lab_starts_jupyterlab_in_the_project_folder_with_the_options_given(fold
         (("report", "--client", "acmee"), "no client 'acmee'. Did you mean 'acme'?"),
     ],
 )
-def test_a_name_that_is_not_configured_is_told_with_those_that_are(loaded: Path, run: Run, words: list[str], told: str) -> None:
+def test_a_name_that_is_not_configured_is_told_with_those_that_are(
+    loaded: Path, run: Run, words: list[str], told: str
+) -> None:
     with pytest.raises(UnknownNameError, match=told):
         run(*words)

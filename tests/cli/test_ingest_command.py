@@ -24,7 +24,10 @@ def test_each_file_has_a_line_and_the_totals_add_up(folder: Path, run: Run) -> N
     assert result.exit_code == 0
     assert lines[0] == "executions.json: n8n: 3 read, 3 mapped; 3 new runs, 0 changed"
     assert lines[1].startswith("shopping.txt: unknown: ")
-    assert lines[3:5] == ["2 files: 1 taken in, 1 not recognised", "3 records read = 3 mapped + 0 set aside + 0 rejects"]
+    assert lines[3:5] == [
+        "2 files: 1 taken in, 1 not recognised",
+        "3 records read = 3 mapped + 0 set aside + 0 rejects",
+    ]
     assert re.fullmatch(r"3 new runs, 0 changed; snapshot \d+; \d+\.\d s", lines[5])
 
 
@@ -58,7 +61,9 @@ def test_ingest_without_a_path_says_what_to_give(folder: Path, run: Run) -> None
         ("2026-11-20T07:00Z", datetime(2026, 11, 20, 7, tzinfo=UTC)),
     ],
 )
-def test_an_export_time_without_an_offset_is_in_the_projects_zone(folder: Path, run: Run, text: str, moment: datetime) -> None:
+def test_an_export_time_without_an_offset_is_in_the_projects_zone(
+    folder: Path, run: Run, text: str, moment: datetime
+) -> None:
     run("ingest", "executions.json", "--exported-at", text)
     with aftershock.open(folder) as ledger:
         assert ledger.sql("select observed_at from imports").fetchall()[0][0] == moment

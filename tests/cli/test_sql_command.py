@@ -19,7 +19,13 @@ Run = Callable[..., Result]
 
 def test_a_table_has_headings_rows_and_their_number(loaded: Path, run: Run) -> None:
     result = run("sql", "select status, count(*) as runs from runs group by all order by runs desc")
-    assert result.output.splitlines() == ["status     runs", "---------  ----", "succeeded     2", "failed        1", "(2 rows)"]
+    assert result.output.splitlines() == [
+        "status     runs",
+        "---------  ----",
+        "succeeded     2",
+        "failed        1",
+        "(2 rows)",
+    ]
 
 
 def test_json_is_an_array_of_objects_with_times_in_utc(loaded: Path, run: Run) -> None:
@@ -37,10 +43,12 @@ def test_what_json_cannot_say_becomes_null(loaded: Path, run: Run) -> None:
 
 
 def test_csv_keeps_numbers_and_disarms_formulas(loaded: Path, run: Run) -> None:
-    query = """select '=HYPERLINK("x")' as a, '+1' as b, '-1' as c, '@cmd' as d, -5 as e, 'plain, text' as f, null as g"""
+    query = (
+        """select '=HYPERLINK("x")' as a, '+1' as b, '-1' as c, '@cmd' as d, -5 as e, 'plain, text' as f, null as g"""
+    )
     (heading, row) = list(csv.reader(io.StringIO(run("sql", "--format", "csv", query).output)))
     assert heading == list("abcdefg")
-    assert row == ["'=HYPERLINK(\"x\")", "'+1", "'-1", "'@cmd", "-5", "plain, text", ""]
+    assert row == ['\'=HYPERLINK("x")', "'+1", "'-1", "'@cmd", "-5", "plain, text", ""]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", " =1"])

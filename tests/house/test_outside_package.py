@@ -32,7 +32,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def aftershock(folder: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "aftershock", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "aftershock", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -42,7 +47,9 @@ def test_an_adapter_that_arrives_by_entry_point_takes_files_in(tmp_path: Path, e
     taken = aftershock(tmp_path, environment, "ingest", "passes.csv")
     assert (taken.returncode, taken.stderr) == (0, "")
     assert "passes.csv: turnstile: 3 read, 3 mapped; 3 new runs" in taken.stdout
-    asked = aftershock(tmp_path, environment, "sql", "--format", "json", "select run_id, status from runs order by run_id")
+    asked = aftershock(
+        tmp_path, environment, "sql", "--format", "json", "select run_id, status from runs order by run_id"
+    )
     assert json.loads(asked.stdout) == [
         {"run_id": "turnstile:1", "status": "succeeded"},
         {"run_id": "turnstile:2", "status": "failed"},

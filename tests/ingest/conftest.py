@@ -35,7 +35,7 @@ class Toy:
         self.logs.mkdir()
         self.toml = ""
         self.adapter = _toy()
-        monkeypatch.setattr(pipeline, "all_adapters", lambda project: [self.adapter])
+        monkeypatch.setattr(pipeline, "all_adapters", lambda _: [self.adapter])
 
     def file(self, content: str | bytes, name: str = "export.log") -> Path:
         path = self.logs / name

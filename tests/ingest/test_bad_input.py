@@ -17,7 +17,14 @@ from aftershock.ingest import containers
 
 
 def record(i: int, **changes: object) -> dict[str, object]:
-    return {"run": f"r{i}", "job": "import", "state": "ok", "begin": "2026-11-20T10:00:00Z", "end": "2026-11-20T10:01:00Z", "items": i} | changes
+    return {
+        "run": f"r{i}",
+        "job": "import",
+        "state": "ok",
+        "begin": "2026-11-20T10:00:00Z",
+        "end": "2026-11-20T10:01:00Z",
+        "items": i,
+    } | changes
 
 
 def lines(records: Sequence[dict[str, object]]) -> str:
@@ -74,7 +81,12 @@ def test_other_encodings_are_read(toy: Toy, encoding: str) -> None:
 
 
 def test_invalid_utf8_keeps_the_record_with_a_mark_where_it_was_unreadable(toy: Toy) -> None:
-    content = lines([record(1, error="caf\u00e9"), record(2)]).replace("caf\\u00e9", "caf§").encode().replace("§".encode(), b"\xe9")
+    content = (
+        lines([record(1, error="caf\u00e9"), record(2)])
+        .replace("caf\\u00e9", "caf§")
+        .encode()
+        .replace("§".encode(), b"\xe9")
+    )
     assert toy.one(content).mapped == 2
     assert toy.sql("select count(*) from runs") == [(2,)]
 
@@ -114,7 +126,9 @@ def test_deep_nesting_is_survived(toy: Toy) -> None:
 )  # fmt: skip
 def test_times_of_every_kind_are_the_same_moment(toy: Toy, begin: object) -> None:
     assert toy.one(lines([record(1, begin=begin), record(2)])).rejects == 0
-    assert toy.sql("select date_trunc('second', started_at)::VARCHAR from runs where native_id = 'r1'") == [("2026-11-20 10:00:00+00",)]
+    assert toy.sql("select date_trunc('second', started_at)::VARCHAR from runs where native_id = 'r1'") == [
+        ("2026-11-20 10:00:00+00",)
+    ]
 
 
 def test_a_time_without_a_zone_is_flagged(toy: Toy) -> None:
@@ -144,11 +158,15 @@ def test_a_record_without_an_id_is_a_reject(toy: Toy) -> None:
 
 def test_a_status_word_never_seen_is_unknown_and_kept_as_it_was(toy: Toy) -> None:
     toy.take(lines([record(1, state="exploded"), record(2)]))
-    assert toy.sql("select status, status_raw, is_finished from runs where native_id = 'r1'") == [("unknown", "exploded", False)]
+    assert toy.sql("select status, status_raw, is_finished from runs where native_id = 'r1'") == [
+        ("unknown", "exploded", False)
+    ]
 
 
 def test_a_warning_line_before_the_json_is_stepped_over(toy: Toy) -> None:
-    content = "2026-11-23T02:24:28Z [warning  ] Could not import graphviz. [py.warnings]\nInstall it.\n" + json.dumps([record(1)])
+    content = "2026-11-23T02:24:28Z [warning  ] Could not import graphviz. [py.warnings]\nInstall it.\n" + json.dumps(
+        [record(1)]
+    )
     assert toy.one(content).mapped == 1
 
 
@@ -210,7 +228,19 @@ def test_an_xml_entity_bomb_is_not_expanded(toy: Toy) -> None:
     assert toy.one(bomb).outcome == "unknown"
 
 
-@pytest.mark.parametrize("content", [b"\x00" * 100, b"\x89PNG\r\n\x1a\n" + bytes(range(256)), b"hello", b"[]", b"{}", b"null", b"PAR1", b"SQLite format 3\x00rubbish"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x00" * 100,
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        b"hello",
+        b"[]",
+        b"{}",
+        b"null",
+        b"PAR1",
+        b"SQLite format 3\x00rubbish",
+    ],
+)
 def test_files_that_are_no_logs_are_listed_and_nothing_more(toy: Toy, content: bytes) -> None:
     assert toy.one(content).outcome in ("unknown", "unreadable")
 
@@ -244,7 +274,8 @@ def test_parquet_is_read_with_the_types_it_has(toy: Toy) -> None:
     path = toy.logs / "runs.parquet"
     with duckdb.connect() as connection:
         connection.execute(
-            f"copy (select 'r1' as run, 'j' as job, 'ok' as state, timestamptz '2026-11-20 10:00:00+00' as begin, null::timestamp as \"end\", 7 as items) to '{path}'"
+            "copy (select 'r1' as run, 'j' as job, "
+            f" 'ok' as state, timestamptz '2026-11-20 10:00:00+00' as begin, null::timestamp as \"end\", 7 as items) to '{path}'"
         ).fetchall()
     assert toy.one(path).mapped == 1
     assert toy.sql("select items_out, started_at::VARCHAR from runs") == [(7, "2026-11-20 10:00:00+00")]
@@ -252,8 +283,17 @@ def test_parquet_is_read_with_the_types_it_has(toy: Toy) -> None:
 
 def test_secrets_in_rejects_and_errors_are_redacted(toy: Toy) -> None:
     secret = "Bearer " + "abcdefghijklmnop1234567890"
-    toy.take(lines([record(1, state="bad", error=f"401 for Authorization: {secret}"), record(2, items=f"Authorization: {secret}")]))
-    texts = toy.sql("select error_message from runs union all select seen from rejects union all select raw from rejects")
+    toy.take(
+        lines(
+            [
+                record(1, state="bad", error=f"401 for Authorization: {secret}"),
+                record(2, items=f"Authorization: {secret}"),
+            ]
+        )
+    )
+    texts = toy.sql(
+        "select error_message from runs union all select seen from rejects union all select raw from rejects"
+    )
     assert not [text for (text,) in texts if text and "abcdefghijklmnop" in str(text)]
 
 

@@ -12,10 +12,26 @@ from aftershock.adapters.base import TIME, Export, Fidelity, StatusTable
 TOOL = "toy"
 DOCS = "https://example.invalid/toy"
 FIDELITY = Fidelity(
-    attempts=True, steps=False, items=True, trigger=False, versions=False, parents=False, keys=True, evidence="documented"
+    attempts=True,
+    steps=False,
+    items=True,
+    trigger=False,
+    versions=False,
+    parents=False,
+    keys=True,
+    evidence="documented",
 )
 STATUS = StatusTable({"ok": "succeeded", "bad": "failed", "busy": "running", "wait": "queued"})
-_COLUMNS = {"run": "VARCHAR", "job": "VARCHAR", "state": "VARCHAR", "begin": TIME, "end": TIME, "items": "BIGINT", "note": "JSON", "error": "VARCHAR"}
+_COLUMNS = {
+    "run": "VARCHAR",
+    "job": "VARCHAR",
+    "state": "VARCHAR",
+    "begin": TIME,
+    "end": TIME,
+    "items": "BIGINT",
+    "note": "JSON",
+    "error": "VARCHAR",
+}
 _RUNS = """
 select place, run as native_id, job as automation, state as status_raw, "begin" as started_at, "end" as ended_at,
        items as items_out, error as error_message, note as payload, coalesce("end", "begin") as updated_at
@@ -40,5 +56,12 @@ EXPORTS = (
     Export(name="page", form="json", records="page.toys", requires=_MARKS, columns=_COLUMNS, select=_SELECT),
     Export(name="table", form="csv", requires=_MARKS, columns=_COLUMNS | {"note": "VARCHAR"}, select=_SELECT),
     Export(name="columns", form="parquet", requires=_MARKS, columns=_COLUMNS | {"note": "VARCHAR"}, select=_SELECT),
-    Export(name="database", form="sqlite", requires=frozenset({"toy_runs"}), columns=_COLUMNS | {"note": "VARCHAR"}, select=_SELECT, reader=_from_database),
+    Export(
+        name="database",
+        form="sqlite",
+        requires=frozenset({"toy_runs"}),
+        columns=_COLUMNS | {"note": "VARCHAR"},
+        select=_SELECT,
+        reader=_from_database,
+    ),
 )

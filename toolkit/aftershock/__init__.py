@@ -1,9 +1,9 @@
 """Aftershock: reads the run logs of all your tools, finds the damage, and says how sure it is.
 
-    import aftershock
-    ledger = aftershock.open("my-project")
-    ledger.runs                                    # an Ibis table
-    ledger.sql("select status, count(*) from runs group by all")
+import aftershock
+ledger = aftershock.open("my-project")
+ledger.runs                                    # an Ibis table
+ledger.sql("select status, count(*) from runs group by all")
 """
 
 from __future__ import annotations

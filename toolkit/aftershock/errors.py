@@ -78,7 +78,9 @@ class NewerLedgerError(AftershockError, ValueError):
 
     def __init__(self, file: Path, found: int, known: int) -> None:
         self.file, self.found, self.known = file, found, known
-        super().__init__(f"{file}: written by a newer aftershock (schema {found}, this one knows {known}). Upgrade aftershock.")
+        super().__init__(
+            f"{file}: written by a newer aftershock (schema {found}, this one knows {known}). Upgrade aftershock."
+        )
 
 
 class AdapterError(AftershockError, ValueError):
@@ -140,4 +142,6 @@ class LeakError(AftershockError, RuntimeError):
     def __init__(self, page: Path, client: str, found: Sequence[str]) -> None:
         self.page, self.client, self.found = page, client, tuple(found)
         shown = ", ".join(repr(word) for word in found[:5])
-        super().__init__(f"{page}: made for {client}, but it holds {len(found)} thing(s) of other clients only: {shown}. Not delivered.")
+        super().__init__(
+            f"{page}: made for {client}, but it holds {len(found)} thing(s) of other clients only: {shown}. Not delivered."
+        )

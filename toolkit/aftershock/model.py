@@ -28,7 +28,13 @@ class Status:
 
 STATUSES: Final = (
     Status("succeeded", True, True, False, "the tool says success and nothing known contradicts it"),
-    Status("partial", True, True, False, "the tool says success, yet a step's last attempt failed or an item carries an error"),
+    Status(
+        "partial",
+        True,
+        True,
+        False,
+        "the tool says success, yet a step's last attempt failed or an item carries an error",
+    ),
     Status("failed", True, True, True, "it ended with an error"),
     Status("timed_out", True, True, True, "it was stopped for taking too long"),
     Status("crashed", True, True, True, "it ended without saying so"),
@@ -328,7 +334,9 @@ error VARCHAR
     Table(
         "touch_observations",
         "statement of a file about a touch",
-        _columns("import_id VARCHAR\ntouch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS),
+        _columns(
+            "import_id VARCHAR\ntouch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS
+        ),
         public=False,
     ),
     Table(
@@ -366,7 +374,12 @@ enabled BOOLEAN
 """),
         public=False,
     ),
-    Table("ledger_state", "ledger (one row)", _columns("commits BIGINT  number of the last committed write\n"), public=False),
+    Table(
+        "ledger_state",
+        "ledger (one row)",
+        _columns("commits BIGINT  number of the last committed write\n"),
+        public=False,
+    ),
     Table("schema_version", "applied migration", _columns("version INTEGER\napplied_at TIMESTAMPTZ\n"), public=False),
 )
 BY_NAME: Final = {table.name: table for table in TABLES}

@@ -295,7 +295,9 @@ def _check_names(file: Path, project: Project) -> None:
     entities = {record.entity for record in project.records}
     for i, expectation in enumerate(project.expectations):
         if expectation.entity not in entities:
-            raise ProjectError(file, f"expectations.{i}.entity", expectation.entity, "no [[records]] entry finds this entity")
+            raise ProjectError(
+                file, f"expectations.{i}.entity", expectation.entity, "no [[records]] entry finds this entity"
+            )
         if expectation.client and expectation.client not in clients:
             raise ProjectError(file, f"expectations.{i}.client", expectation.client, "no [[clients]] entry has this id")
     for i, record in enumerate(project.records):
@@ -307,4 +309,6 @@ def _check_names(file: Path, project: Project) -> None:
     for i, client in enumerate(project.clients):
         for j, rule in enumerate(client.runs):
             if rule.source and sources and rule.source not in sources:
-                raise ProjectError(file, f"clients.{i}.runs.{j}.source", rule.source, "no [[sources]] entry has this name")
+                raise ProjectError(
+                    file, f"clients.{i}.runs.{j}.source", rule.source, "no [[sources]] entry has this name"
+                )

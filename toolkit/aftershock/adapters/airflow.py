@@ -2,8 +2,8 @@
 
 `GET /dags/{dag}/dagRuns` and `POST .../dagRuns/list`, `.../taskInstances` with `/listMapped` and `/{task}/tries` (all
 three give `task_instances`), `GET /dags` and `GET /dags/{dag}/dagVersions`; one page, many, a single run or task
-instance. With `~` for the DAG and the run the API gives all of them. A page of task instances holds only each task's last
-try: earlier ones are in `/tries`, whose order is not sorted.
+instance. With `~` for the DAG and the run the API gives all of them. A page of task instances holds only each task's
+last try: earlier ones are in `/tries`, whose order is not sorted.
 """
 
 from typing import Final

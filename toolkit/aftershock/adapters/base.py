@@ -91,19 +91,19 @@ class StatusTable:
     casefolded, with `_`, `-` and blanks removed. Raises `ValueError` for a word of ours that does not exist.
     """
 
-    def __init__(self, words: Mapping[str | None | tuple[str | None, ...], str]) -> None:
+    def __init__(self, words: Mapping[str | tuple[str | None, ...] | None, str]) -> None:
         unknown = sorted(set(words.values()) - set(STATUS_WORDS))
         if unknown:
             raise ValueError(f"not in the status vocabulary: {', '.join(unknown)}")
         self.words: Mapping[str, str] = {self.key(raw): word for raw, word in words.items()}
 
     @staticmethod
-    def key(raw: str | None | tuple[str | None, ...]) -> str:
+    def key(raw: str | tuple[str | None, ...] | None) -> str:
         """The comparable form of a vendor's word or words: `"completed|timedout"`."""
         parts = raw if isinstance(raw, tuple) else (raw,)
         return "|".join((part or "").casefold().translate(_NO_SEPARATORS) for part in parts)
 
-    def __getitem__(self, raw: str | None | tuple[str | None, ...]) -> str:
+    def __getitem__(self, raw: str | tuple[str | None, ...] | None) -> str:
         """Our word; `unknown` for a word never seen."""
         return self.words.get(self.key(raw), "unknown")
 

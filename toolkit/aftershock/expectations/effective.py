@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def effective_rate(reconciliation: Reconciliation) -> ir.Table:
     """Of the records that should have gone through by now, the share in step; and how green the runs on their way were.
 
-    One row per expectation: n (judged records), in_step, rate, low, high; green_n (ended work runs of the automations on
-    both its sides, in the period if there is one), green (those that the tool calls successful: succeeded and partial),
-    green_rate, green_low, green_high.
+    One row per expectation: n (judged records), in_step, rate, low, high; green_n (ended work runs of the automations
+    on both its sides, in the period if there is one), green (those that the tool calls successful: succeeded and
+    partial), green_rate, green_low, green_high.
     The two are about different things and are never mixed. Null where n is 0.
     """
     effective = reconciliation.summary(by=("expectation",)).select("expectation", "n", "in_step", "rate", "low", "high")

@@ -46,8 +46,8 @@ def sides(expectation: Expectation, automations: Sequence[str]) -> Sides:
 def handlings(runs: ir.Table, touches: ir.Table) -> ir.Table:
     """A row per run and record it touched, however often it did.
 
-    `first_at`, `last_at`: its first and last touch. `ended`: the run's end where a touch is known for the run as a whole
-    only, so that the record may have been touched up to then. `records`: how many of that type the run touched.
+    `first_at`, `last_at`: its first and last touch. `ended`: the run's end where a touch is known for the run as a
+    whole only, so that the record may have been touched up to then. `records`: how many of that type the run touched.
     """
     joined = touches.filter(touches.entity_key.notnull()).join(
         runs.select(
@@ -182,7 +182,8 @@ def troubles(tried: ir.Table, arrived: ir.Table) -> ir.Table:
 def blind_spots(open_records: ir.Table, runs: ir.Table, coverage: ir.Table, names: Sequence[str]) -> ir.Table:
     """A row per record for which a log of `then` does not cover all the time from activation to deadline.
 
-    `missing_source`, `missing_from`, `missing_to`: which log, from when to when. `gap_end` is where that log goes on, null where it does not.
+    `missing_source`, `missing_from`, `missing_to`: which log, from when to when. `gap_end` is where that
+    log goes on, null where it does not.
     """
     places = runs.filter(runs.automation.isin(list(names)))
     places = places.select(

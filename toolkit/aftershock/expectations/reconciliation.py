@@ -144,7 +144,9 @@ def reconcile(
     client: str | None = None,
     clock_slack_s: int = 0,
 ) -> Reconciliation:
-    """What became of each record that an expectation's `after` touched: a row per expectation and (client, entity, key).
+    """What became of each record that an expectation's `after` touched: a row per expectation and record.
+
+    A record is a client, an entity type and a key.
 
     The clock starts with the record's first touch by a run of `after` (role work), whether that run went well or not.
     It arrived when a successful run of `then` touched it at or after that moment, less `clock_slack_s`. Verdicts:

@@ -15,8 +15,9 @@ import duckdb
 
 from aftershock.adapters.base import CANONICAL, Adapter, Export
 from aftershock.errors import AdapterError
-from aftershock.ingest.keys import matched_rules, touches_sql
 from aftershock.ingest.clean import clean_texts, fingerprint_texts
+from aftershock.ingest.keys import matched_rules, touches_sql
+from aftershock.ingest.sql import identifier, literal
 from aftershock.model import STATUS_WORDS
 from aftershock.project import Project
 
@@ -55,7 +56,7 @@ def select(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         place = [] if table == "coverage" else ["place"]
         names = [*place, *columns]
         if query is None:
-            body = ", ".join(f"null::{_type(name)} as {_q(name)}" for name in names)
+            body = ", ".join(f"null::{_type(name)} as {identifier(name)}" for name in names)
             con.execute(f"create or replace temp table sel_{table} as select {body} limit 0").fetchall()
             continue
         have = _columns_of(con, context, table, query)
@@ -80,11 +81,11 @@ def _columns_of(con: duckdb.DuckDBPyConnection, context: Context, table: str, qu
 def _column(name: str, have: Mapping[str, str]) -> str:
     kind = _type(name)
     if name not in have:
-        return f"null::{kind} as {_q(name)}"
+        return f"null::{kind} as {identifier(name)}"
     if name == "status_raw" and have[name].endswith("[]"):
         # one key per record, the words of the tuple side by side
-        return f"array_to_string(list_transform({_q(name)}, lambda word: coalesce(word::VARCHAR, '')), '|') as {_q(name)}"
-    return f"{_q(name)}::{kind} as {_q(name)}"
+        return f"array_to_string(list_transform({identifier(name)}, lambda word: coalesce(word::VARCHAR, '')), '|') as {identifier(name)}"
+    return f"{identifier(name)}::{kind} as {identifier(name)}"
 
 
 def _type(name: str) -> str:
@@ -101,18 +102,24 @@ def _run_select(con: duckdb.DuckDBPyConnection, target: str, body: str, query: s
         con.execute(f"create or replace temp table {target} as select {body} from ({query}) limit 0").fetchall()
         places = [row[0] for row in con.execute("select place from all_records order by place").fetchall()]
         _by_halves(con, f"insert into {target} select {body} from ({query})", places, str(error))
-        con.execute("create or replace temp table records as from all_records anti join (select record as place from staged_rejects) using (place)").fetchall()
+        con.execute(
+            "create or replace temp table records as from all_records anti join (select record as place from staged_rejects) using (place)"
+        ).fetchall()
 
 
 def _by_halves(con: duckdb.DuckDBPyConnection, statement: str, places: Sequence[int], why: str) -> None:
     """Insert what can be inserted; what fails alone is a reject."""
-    con.execute("create or replace temp table records as from all_records where place between ? and ?", [places[0], places[-1]]).fetchall()
+    con.execute(
+        "create or replace temp table records as from all_records where place between ? and ?", [places[0], places[-1]]
+    ).fetchall()
     try:
         con.execute(statement).fetchall()
     except (duckdb.DataError, duckdb.InvalidInputException) as error:
         if len(places) == 1:
             reason = f"cannot be mapped: {str(error).splitlines()[0]}"
-            con.execute("insert into staged_rejects values (?, '', null, null, ?, null)", [places[0], reason]).fetchall()
+            con.execute(
+                "insert into staged_rejects values (?, '', null, null, ?, null)", [places[0], reason]
+            ).fetchall()
             return
         middle = len(places) // 2
         _by_halves(con, statement, places[:middle], why)
@@ -188,13 +195,13 @@ def _words_join(alias: str) -> str:
 def run_id_sql(context: Context, scope: str, native: str, attempt: str) -> str:
     """`airflow:invoice_export/shop-1001`, `github_actions:acme/shop/3043#2`."""
     return (
-        f"{_s(context.prefix)} || coalesce({scope} || '/', '') || {native} || "
+        f"{literal(context.prefix)} || coalesce({scope} || '/', '') || {native} || "
         f"case when coalesce({attempt}, 1) > 1 then '#' || {attempt} else '' end"
     )
 
 
 def _automation_id(context: Context, scope: str, native: str, name: str) -> str:
-    return f"{_s(context.prefix)} || coalesce({scope} || '/', '') || coalesce({native}, {name})"
+    return f"{literal(context.prefix)} || coalesce({scope} || '/', '') || coalesce({native}, {name})"
 
 
 def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
@@ -206,8 +213,8 @@ def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                    {matched_rules(context.project, "sel.payload", "sel.tags")} as clients, records.tz_assumed as assumed
             from sel_runs sel {_words_join("sel")} left join records using (place)
         )
-        select place, {_s(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at, {context.export.rank} as rank,
-               {run_id_sql(context, "scope", "native_id", "attempt")} as run_id, {_s(context.adapter.tool)} as tool, {_s(context.source)} as source,
+        select place, {literal(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at, {context.export.rank} as rank,
+               {run_id_sql(context, "scope", "native_id", "attempt")} as run_id, {literal(context.adapter.tool)} as tool, {literal(context.source)} as source,
                case when coalesce(automation_native_id, automation) is not null
                     then {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} end as automation_id,
                native_id, clients, attempt, role, our_status as status, status_raw, "trigger", queued_at, started_at, ended_at,
@@ -232,7 +239,7 @@ def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                    {_status("sel")} as our_status, sel.error_message as message, sel.error_type as type
             from sel_steps sel {_words_join("sel")}
         )
-        select place, operation, payload, {_s(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at,
+        select place, operation, payload, {literal(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at,
                {context.export.rank} as rank, run_id || '/' || key || case when coalesce(map_index, 0) > 0 then '[' || map_index || ']' else '' end ||
                case when coalesce(attempt, 1) > 1 then '#' || attempt else '' end as step_id, run_id, key as step_key, coalesce(name, key) as name,
                kind, system, coalesce(attempt, 1) as attempt, coalesce(map_index, 0) as map_index, our_status as status,
@@ -240,7 +247,9 @@ def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                prints.fingerprint
         from named {_PRINTS_JOIN}
     """).fetchall()
-    con.execute("insert into step_observations by name select * exclude (place, operation, payload) from new_steps").fetchall()
+    con.execute(
+        "insert into step_observations by name select * exclude (place, operation, payload) from new_steps"
+    ).fetchall()
     con.execute("insert into touched_runs select distinct run_id from new_steps").fetchall()
 
 
@@ -251,15 +260,16 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_touches as
         with payloads as (
-            select runs.run_id, null::VARCHAR as step_id, {_s(context.adapter.tool)} as system, 'unknown' as operation, sel.payload,
+            select runs.run_id, null::VARCHAR as step_id, {literal(context.adapter.tool)} as system, 'unknown' as operation, sel.payload,
                    null::TIMESTAMPTZ as "at"
             from sel_runs sel join (select distinct place, native_id, run_id from new_runs) runs using (place, native_id)
             where sel.payload is not null
             union all
-            select run_id, step_id, coalesce(system, {_s(context.adapter.tool)}), coalesce(operation, 'unknown'), payload, coalesce(ended_at, started_at) as "at"
+            select run_id, step_id, coalesce(system, {literal(context.adapter.tool)}), coalesce(operation, 'unknown'), payload,
+                   coalesce(ended_at, started_at) as "at"
             from new_steps where payload is not null
         ), found as (select * exclude (payload), unnest({found}) as hit from payloads)
-        select {_s(context.import_id)} as import_id,
+        select {literal(context.import_id)} as import_id,
                md5(concat_ws('|', run_id, step_id, system, hit.entity_type, hit.entity_key, operation, hit.client)) as touch_id, run_id, step_id,
                hit.client as client, system, hit.entity_type as entity_type, hit.entity_key as entity_key, operation,
                hit.value_hash as value_hash, min(hit.found_by) as found_by, max("at") as "at"
@@ -271,8 +281,8 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_notices as
-        select {_s(context.import_id)} as import_id, coalesce(updated_at, sent_at, {_t(context.file_time)}) as observed_at,
-               {_s(context.prefix)} || 'notice/' || coalesce(notice, md5(concat_ws('|', native_id, channel, recipient, kind, sent_at))) as notice_id,
+        select {literal(context.import_id)} as import_id, coalesce(updated_at, sent_at, {_t(context.file_time)}) as observed_at,
+               {literal(context.prefix)} || 'notice/' || coalesce(notice, md5(concat_ws('|', native_id, channel, recipient, kind, sent_at))) as notice_id,
                case when native_id is not null then {run_id_sql(context, "scope", "native_id", "run_attempt")} end as run_id,
                channel, recipient, kind, sent_at, acknowledged_at, resolved_at, joined_by
         from sel_notices
@@ -284,12 +294,13 @@ def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_automations as
-        select {_s(context.import_id)} as import_id, max(observed_at) as observed_at, automation_id, {_s(context.adapter.tool)} as tool,
-               {_s(context.source)} as source, name, native_id, owner, schedule, enabled
+        select {literal(context.import_id)} as import_id, max(observed_at) as observed_at, automation_id, {literal(context.adapter.tool)} as tool,
+               {literal(context.source)} as source, name, native_id, owner, schedule, enabled
         from (
             select coalesce(updated_at, started_at, queued_at, {_t(context.file_time)}) as observed_at,
                    {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} as automation_id,
-                   automation as name, coalesce(automation_native_id, automation) as native_id, null::VARCHAR as owner, null::VARCHAR as schedule, null::BOOLEAN as enabled
+                   automation as name, coalesce(automation_native_id, automation) as native_id,
+                   null::VARCHAR as owner, null::VARCHAR as schedule, null::BOOLEAN as enabled
             from sel_runs where coalesce(automation_native_id, automation) is not null
             union all
             select coalesce(updated_at, {_t(context.file_time)}), {_automation_id(context, "null::VARCHAR", "native_id", "name")},
@@ -304,20 +315,12 @@ def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 def _change_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_changes as
-        select distinct {_s(context.import_id)} as import_id, automation_id, md5(concat_ws('|', automation_id, version, "at", kind)) as change_id,
+        select distinct {literal(context.import_id)} as import_id, automation_id, md5(concat_ws('|', automation_id, version, "at", kind)) as change_id,
                version, "at", "by", kind
         from (select *, {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} as automation_id from sel_changes)
     """).fetchall()
     con.execute("delete from changes where change_id in (select change_id from new_changes)").fetchall()
     con.execute("insert into changes by name from new_changes").fetchall()
-
-
-def _q(name: str) -> str:
-    return f'"{name}"'
-
-
-def _s(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _t(time: datetime) -> str:

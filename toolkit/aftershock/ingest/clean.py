@@ -30,9 +30,13 @@ def clean_texts(con: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
             update {table} set error_message = left(error_message, {MAX_TEXT}) || ' … (' || length(error_message) || ' characters)'
             where length(error_message) > {MAX_TEXT}
         """).fetchall()
-    every = " union all ".join(f'select "{column}" as text from {table}' for table, columns in _TEXTS.items() for column in columns)
+    every = " union all ".join(
+        f'select "{column}" as text from {table}' for table, columns in _TEXTS.items() for column in columns
+    )
     suspicious = needs_redaction_sql("text", emails=privacy.redact_emails, personal_fields=privacy.personal_fields)
-    con.execute(f"create or replace temp table dirty as select distinct text from ({every}) where {suspicious}").fetchall()
+    con.execute(
+        f"create or replace temp table dirty as select distinct text from ({every}) where {suspicious}"
+    ).fetchall()
     if not con.execute("select count(*) from dirty").fetchall()[0][0]:
         return
     clean = redact_sql("text", emails=privacy.redact_emails, personal_fields=privacy.personal_fields)

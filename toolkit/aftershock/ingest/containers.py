@@ -10,6 +10,7 @@ import csv
 import gzip
 import hashlib
 import io
+import os
 import re
 import shutil
 import sqlite3
@@ -88,7 +89,9 @@ def opened(file: Path) -> Iterator[Iterator[Opened | UnreadableFileError]]:
         yield _unpack(file, str(file), Path(folder), datetime.fromtimestamp(file.stat().st_mtime, UTC), depth=0)
 
 
-def _unpack(file: Path, name: str, folder: Path, modified: datetime, depth: int) -> Iterator[Opened | UnreadableFileError]:
+def _unpack(
+    file: Path, name: str, folder: Path, modified: datetime, depth: int
+) -> Iterator[Opened | UnreadableFileError]:
     try:
         with file.open("rb") as handle:
             magic = handle.read(16)
@@ -120,19 +123,20 @@ def _unzip(file: Path, name: str, folder: Path, depth: int) -> Iterator[Opened |
             except UnreadableFileError as error:
                 yield error
                 continue
-            modified = datetime(*member.date_time, tzinfo=UTC) if member.date_time[1] else datetime.fromtimestamp(0, UTC)
+            modified = (
+                datetime(*member.date_time, tzinfo=UTC) if member.date_time[1] else datetime.fromtimestamp(0, UTC)
+            )
             yield from _unpack(inner, inside, folder, modified, depth + 1)
             inner.unlink(missing_ok=True)
 
 
 def _private(folder: Path) -> Path:
     handle, path = tempfile.mkstemp(dir=folder)
-    with open(handle, "wb"):
-        pass
+    os.close(handle)
     return Path(path)
 
 
-def _copy_bounded(packed: IO[bytes], target: Path, name: str, packed_size: int) -> None:
+def _copy_bounded(packed: IO[bytes] | gzip.GzipFile, target: Path, name: str, packed_size: int) -> None:
     """Unpack, but not a bomb."""
     written = 0
     with target.open("wb") as out:
@@ -140,7 +144,9 @@ def _copy_bounded(packed: IO[bytes], target: Path, name: str, packed_size: int) 
             written += len(chunk)
             if written > MAX_UNPACKED or (written > _RATIO_FROM and written > MAX_RATIO * packed_size):
                 raise UnreadableFileError(
-                    name, f"unpacks to more than {MAX_RATIO} times its size: refused as an archive bomb", "Unpack it by hand if you trust it."
+                    name,
+                    f"unpacks to more than {MAX_RATIO} times its size: refused as an archive bomb",
+                    "Unpack it by hand if you trust it.",
                 )
             out.write(chunk)
 
@@ -194,7 +200,10 @@ def _as_utf8(file: Path, head: bytes, folder: Path) -> Path:
     if encoding is None:
         return file
     copy = _private(folder)
-    with file.open(encoding=encoding, errors="replace", newline="") as source, copy.open("w", encoding="utf-8", newline="") as out:
+    with (
+        file.open(encoding=encoding, errors="replace", newline="") as source,
+        copy.open("w", encoding="utf-8", newline="") as out,
+    ):
         shutil.copyfileobj(source, out, 1 << 20)
     return copy
 
@@ -229,9 +238,16 @@ def _database_copy(file: Path, folder: Path) -> Path:
 def _tables(database: Path) -> tuple[str, ...]:
     connection = sqlite3.connect(database)
     try:
-        return tuple(row[0] for row in connection.execute("select name from sqlite_master where type in ('table', 'view') order by name"))
+        return tuple(
+            row[0]
+            for row in connection.execute(
+                "select name from sqlite_master where type in ('table', 'view') order by name"
+            )
+        )
     except sqlite3.DatabaseError as error:
-        raise UnreadableFileError(database.name, f"a damaged SQLite database: {error}", "Copy it again while its tool is stopped.") from None
+        raise UnreadableFileError(
+            database.name, f"a damaged SQLite database: {error}", "Copy it again while its tool is stopped."
+        ) from None
     finally:
         connection.close()
 
@@ -241,6 +257,10 @@ def _parquet_columns(file: Path) -> tuple[str, ...]:
 
     try:
         with duckdb.connect() as connection:
-            return tuple(connection.sql(f"from read_parquet('{str(file).replace(chr(39), chr(39) * 2)}') limit 0").columns)
+            return tuple(
+                connection.sql(f"from read_parquet('{str(file).replace(chr(39), chr(39) * 2)}') limit 0").columns
+            )
     except duckdb.Error as error:
-        raise UnreadableFileError(file.name, f"a damaged Parquet file: {error}".splitlines()[0], "Write it again.") from None
+        raise UnreadableFileError(
+            file.name, f"a damaged Parquet file: {error}".splitlines()[0], "Write it again."
+        ) from None

@@ -15,6 +15,7 @@ from typing import Final
 import duckdb
 
 from aftershock.errors import ProjectError
+from aftershock.ingest.sql import literal
 from aftershock.project import FILE_NAME, Client, Project, RecordKey, RunRule
 
 _NO_KEY: Final = "('', 'null', 'none', 'undefined', 'nan', 'true', 'false')"
@@ -41,7 +42,13 @@ def load_client_rules(con: duckdb.DuckDBPyConnection, project: Project) -> None:
     con.execute("""create or replace temp table client_rules
         (rule VARCHAR, client VARCHAR, source VARCHAR, automation VARCHAR, needs_payload BOOLEAN)""").fetchall()
     rows = [
-        (rule_name(client, rule), client.id, rule.source, rule.automation.lower() if rule.automation else None, bool(rule.tag or rule.path))
+        (
+            rule_name(client, rule),
+            client.id,
+            rule.source,
+            rule.automation.lower() if rule.automation else None,
+            bool(rule.tag or rule.path),
+        )
         for client in project.clients
         for rule in client.runs
     ]
@@ -56,11 +63,11 @@ def matched_rules(project: Project, payload: str, tags: str) -> str:
         for rule in client.runs:
             conditions = []
             if rule.tag:
-                conditions.append(f"list_contains({tags}, {_quoted(rule.tag)})")
+                conditions.append(f"list_contains({tags}, {literal(rule.tag)})")
             if rule.path and rule.equals is not None:
                 conditions.append(_path_equals(payload, rule.path, rule.equals))
             if conditions:
-                cases.append(f"case when {' and '.join(conditions)} then {_quoted(rule_name(client, rule))} end")
+                cases.append(f"case when {' and '.join(conditions)} then {literal(rule_name(client, rule))} end")
     if not cases:
         return "null::VARCHAR[]"
     return f"list_filter([{', '.join(cases)}], lambda found: found is not null)"
@@ -86,7 +93,9 @@ def check_patterns(con: duckdb.DuckDBPyConnection, project: Project) -> None:
                 con.execute("select regexp_matches('', ?)", [rule.pattern]).fetchall()
             except duckdb.Error as error:
                 file = Path(project.folder) / FILE_NAME
-                raise ProjectError(file, f"records.{i}.pattern", rule.pattern, f"not a pattern that DuckDB knows: {error}") from None
+                raise ProjectError(
+                    file, f"records.{i}.pattern", rule.pattern, f"not a pattern that DuckDB knows: {error}"
+                ) from None
 
 
 def name_pattern(names: Sequence[str]) -> str:
@@ -98,32 +107,28 @@ def name_pattern(names: Sequence[str]) -> str:
 def _path_equals(payload: str, path: str, equals: str) -> str:
     if path.startswith("$") or "." in path:
         pointer = path if path.startswith("$") else f"$.{path}"
-        return f"try(json_extract_string({payload}, {_quoted(pointer)})) = {_quoted(equals)}"
-    values = f"regexp_extract_all({payload}, {_quoted(name_pattern([path]))}, 1)"
-    return f"list_contains(list_transform({values}, lambda value: lower(value)), {_quoted(equals.lower())})"
+        return f"try(json_extract_string({payload}, {literal(pointer)})) = {literal(equals)}"
+    values = f"regexp_extract_all({payload}, {literal(name_pattern([path]))}, 1)"
+    return f"list_contains(list_transform({values}, lambda value: lower(value)), {literal(equals.lower())})"
 
 
 def _found_by_name(rule: RecordKey, name: str, payload: str) -> str:
-    values = f"regexp_extract_all({payload}, {_quoted(name_pattern([name]))}, 1)"
-    fits = f"and regexp_full_match(value, {_quoted(rule.pattern)})" if rule.pattern else ""
+    values = f"regexp_extract_all({payload}, {literal(name_pattern([name]))}, 1)"
+    fits = f"and regexp_full_match(value, {literal(rule.pattern)})" if rule.pattern else ""
     kept = f"list_filter({values}, lambda value: lower(value) not in {_NO_KEY} {fits})"
     return _structs(rule, f"key {name}", kept)
 
 
 def _found_by_pattern(rule: RecordKey, payload: str) -> str:
     assert rule.pattern is not None  # noqa: S101  the caller asked
-    return _structs(rule, f"pattern {rule.pattern}", f"regexp_extract_all({payload}, {_quoted(rule.pattern)})")
+    return _structs(rule, f"pattern {rule.pattern}", f"regexp_extract_all({payload}, {literal(rule.pattern)})")
 
 
 def _structs(rule: RecordKey, found_by: str, values: str) -> str:
     key = "case when contains(value, '@') then lower(trim(value)) else trim(value) end"
     shown = f"left(sha256({key}), 16)" if rule.hashed else key
-    client = _quoted(rule.client) if rule.client else "null::VARCHAR"
+    client = literal(rule.client) if rule.client else "null::VARCHAR"
     return (
-        f"list_transform({values}, lambda value: struct_pack(entity_type := {_quoted(rule.entity)}, entity_key := {shown}, "
-        f"client := {client}, found_by := {_quoted(found_by)}, value_hash := left(sha256({key}), 16)))"
+        f"list_transform({values}, lambda value: struct_pack(entity_type := {literal(rule.entity)}, entity_key := {shown}, "
+        f"client := {client}, found_by := {literal(found_by)}, value_hash := left(sha256({key}), 16)))"
     )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

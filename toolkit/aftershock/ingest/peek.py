@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 _CLOSERS: Final = {"{": "}", "[": "]"}
+_BEGINS: Final = re.compile(r"\{\s*[\"}]|\[\s*[\[{\]]")  # not the `[2026-…]` or `[info]` of a log line
 _MAX_DEPTH: Final = 200
 _MAX_VALUES: Final = 5
 
@@ -39,7 +41,7 @@ def json_start(text: str, *, max_lines: int = 40) -> int | None:
     at = 0
     for _ in range(max_lines):
         rest = text[at:].lstrip(" \t\r\n\x00")
-        if rest[:1] in ("{", "[") and _is_data(json_values(rest[:65536])):
+        if _BEGINS.match(rest) and _is_data(json_values(rest[:65536])):
             return len(text) - len(rest) if at == 0 else at + (len(text[at:]) - len(rest))
         newline = text.find("\n", at)
         if newline < 0:

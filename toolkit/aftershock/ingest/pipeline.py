@@ -173,13 +173,16 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
         raise
     except duckdb.Error as error:
         first = str(error).splitlines()[0]
-        return FileResult(path=found.name, outcome="unreadable", adapter=claim.adapter.name, message=f"could not be read: {first}")
+        return FileResult(
+            path=found.name, outcome="unreadable", adapter=claim.adapter.name, message=f"could not be read: {first}"
+        )
 
 
 def _known(con: duckdb.DuckDBPyConnection, found: Opened, source: str) -> tuple[str, str, str, int] | None:
     """How this very content was last taken in: import id, adapter version, configuration, rejects."""
     rows = con.execute(
-        "select import_id, adapter_version, config_hash, rejects from imports where sha256 = ? and source = ?", [found.sha256, source]
+        "select import_id, adapter_version, config_hash, rejects from imports where sha256 = ? and source = ?",
+        [found.sha256, source],
     ).fetchall()
     return rows[-1] if rows else None
 
@@ -210,12 +213,16 @@ def _prepare(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Cl
     canonical.select(con, context)
     mapped, set_aside, rejects = canonical.account(con)
     if staged.records_read != mapped + set_aside + rejects:
-        raise AftershockError(f"{found.name}: {staged.records_read} records read, but {mapped} + {set_aside} + {rejects} accounted for")
+        raise AftershockError(
+            f"{found.name}: {staged.records_read} records read, but {mapped} + {set_aside} + {rejects} accounted for"
+        )
     canonical.clean(con, context)
     return _Prepared(context, configured, started, staged.records_read, mapped, set_aside, rejects)
 
 
-def _commit(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, prepared: _Prepared, replaced: Sequence[str]) -> FileResult:
+def _commit(
+    con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, prepared: _Prepared, replaced: Sequence[str]
+) -> FileResult:
     """Everything of one file, inside one transaction."""
     context = prepared.context
     settle.prepare(con)
@@ -248,9 +255,12 @@ def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:
     """Take back what the same file said when it was read under another configuration."""
     for import_id in import_ids:
         for table in ("run_observations", "step_observations", "touch_observations", "notice_observations"):
-            con.execute(f"insert into touched_runs select distinct run_id from {table} where import_id = ?", [import_id]).fetchall()
+            con.execute(
+                f"insert into touched_runs select distinct run_id from {table} where import_id = ?", [import_id]
+            ).fetchall()
         con.execute(
-            "insert into touched_automations select distinct automation_id from automation_observations where import_id = ?", [import_id]
+            "insert into touched_automations select distinct automation_id from automation_observations where import_id = ?",
+            [import_id],
         ).fetchall()
         for table in _FILE_TABLES:
             con.execute(f"delete from {table} where import_id = ?", [import_id]).fetchall()
@@ -265,4 +275,6 @@ def _keep_leftovers(con: duckdb.DuckDBPyConnection, import_id: str) -> None:
            from staged_rejects group by record""",
         [import_id],
     ).fetchall()
-    con.execute("insert into set_aside select ?, place, min(reason) from sel_set_aside group by place", [import_id]).fetchall()
+    con.execute(
+        "insert into set_aside select ?, place, min(reason) from sel_set_aside group by place", [import_id]
+    ).fetchall()

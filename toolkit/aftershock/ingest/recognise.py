@@ -40,7 +40,9 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
                 if not missing:
                     claims.append(Claim(adapter, export, sample))
                 elif share > 0:
-                    near.append((share, f"nearest is {adapter.name} ({export.name}), but there is no {', '.join(missing)}"))
+                    near.append(
+                        (share, f"nearest is {adapter.name} ({export.name}), but there is no {', '.join(missing)}")
+                    )
     if len(claims) == 1 or (claims and _same_empty(claims)):
         return Verdict(claims[0], "taken", "")
     if claims:

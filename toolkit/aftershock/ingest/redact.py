@@ -33,7 +33,9 @@ class SecretPattern:
 
 def _any_case(words: str) -> str:
     """`pass` as `[pP][aA][sS][sS]`: an inline flag would fold differently in the two engines."""
-    return re.sub(r"\\[a-z]|[a-z]", lambda found: found[0] if found[0][0] == "\\" else f"[{found[0]}{found[0].upper()}]", words)
+    return re.sub(
+        r"\\[a-z]|[a-z]", lambda found: found[0] if found[0][0] == "\\" else f"[{found[0]}{found[0].upper()}]", words
+    )
 
 
 _END = r"(?:[_-]?(?:[vV]alue|[tT]ext|[0-9]{1,2}))?"  # password2, tokenValue
@@ -71,7 +73,11 @@ SECRET_PATTERNS: Final = (
         "[redacted private key]",
         "PRIVATE KEY",
     ),
-    _keyed("cookies in a list", rf"({_any_case('cookie')}\\*\"{_WS}:{_WS}\[)(?:{_WS}\"{_IN_DOUBLE}\"{_WS},?)+{_WS}\]", rf'\1"{GONE}"]'),
+    _keyed(
+        "cookies in a list",
+        rf"({_any_case('cookie')}\\*\"{_WS}:{_WS}\[)(?:{_WS}\"{_IN_DOUBLE}\"{_WS},?)+{_WS}\]",
+        rf'\1"{GONE}"]',
+    ),
     # "password": "...", and the same inside a JSON string, once or more often escaped
     _keyed("quoted key, double", rf"({_ANY}[\"']{_WS}(?::|=>){_WS}\[?{_WS}\"){_IN_DOUBLE}"),
     _keyed("quoted key, single", rf"({_ANY}[\"']{_WS}(?::|=>){_WS}\[?{_WS}b?'){_IN_SINGLE}"),
@@ -118,7 +124,9 @@ SECRET_PATTERNS: Final = (
         rf"\1{GONE}",
         _any_case("(?:bearer|basic) "),
     ),
-    SecretPattern("URL with a password", r"(://[^ \t\r\n/:@\"'<>\\]*:)[^ \t\r\n/?#,\"'<>\\]+@", rf"\1{GONE}@", r"://[^/ ]*@"),
+    SecretPattern(
+        "URL with a password", r"(://[^ \t\r\n/:@\"'<>\\]*:)[^ \t\r\n/?#,\"'<>\\]+@", rf"\1{GONE}@", r"://[^/ ]*@"
+    ),
     SecretPattern(
         "webhook address",
         r"(hooks\.slack\.com/(?:services|workflows|triggers)/|hooks\.zapier\.com/hooks/catch/|discord(?:app)?\.com/api/webhooks/"
@@ -146,7 +154,12 @@ SECRET_PATTERNS: Final = (
     ),
     SecretPattern("Telegram", r"((?:\b|bot)[0-9]{8,10}:)AA[A-Za-z0-9_-]{30,}", rf"\1{GONE}", "[0-9]:AA"),
     SecretPattern("SendGrid", r"\b(SG\.)[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}", rf"\1{GONE}", r"SG\."),
-    SecretPattern("Shopify, HubSpot", r"\b(shp(?:at|ca|pa|ss)_|pat-[a-z]{2}[0-9]-)[A-Fa-f0-9-]{30,}", rf"\1{GONE}", "shp(?:at|ca|pa|ss)_|pat-"),
+    SecretPattern(
+        "Shopify, HubSpot",
+        r"\b(shp(?:at|ca|pa|ss)_|pat-[a-z]{2}[0-9]-)[A-Fa-f0-9-]{30,}",
+        rf"\1{GONE}",
+        "shp(?:at|ca|pa|ss)_|pat-",
+    ),
 )
 """Every pattern, in the order in which they are applied."""
 
@@ -191,7 +204,11 @@ def _personal(fields: tuple[str, ...]) -> Iterator[SecretPattern]:
     """The values of fields of these names: in JSON (also escaped, also one object or list deep), in a repr, after `=` or `:`."""
     if not fields:
         return
-    name = "(?:" + "|".join(_any_case(_escaped(field)) for field in sorted(set(fields), key=lambda field: (-len(field), field))) + ")"
+    name = (
+        "(?:"
+        + "|".join(_any_case(_escaped(field)) for field in sorted(set(fields), key=lambda field: (-len(field), field)))
+        + ")"
+    )
     for form, pattern, replacement in (
         ("double", rf"(\"{name}\"{_WS}:{_WS}\"){_IN_DOUBLE}", rf"\1{PERSONAL}"),
         ("single", rf"('{name}'{_WS}:{_WS}'){_IN_SINGLE}", rf"\1{PERSONAL}"),
@@ -217,7 +234,9 @@ def _guard(patterns: tuple[SecretPattern, ...]) -> str:
 
 
 @lru_cache(maxsize=16)
-def _compiled(emails: bool, personal_fields: tuple[str, ...]) -> tuple[list[tuple[re.Pattern[str], str]], re.Pattern[str]]:
+def _compiled(
+    emails: bool, personal_fields: tuple[str, ...]
+) -> tuple[list[tuple[re.Pattern[str], str]], re.Pattern[str]]:
     patterns = _patterns(emails, personal_fields)
     compiled = [(re.compile(pattern.pattern, re.ASCII), pattern.replacement) for pattern in patterns]
     return compiled, re.compile(_guard(patterns), re.ASCII)

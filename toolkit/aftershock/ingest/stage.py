@@ -8,6 +8,7 @@ cannot read at all): record by record in Python, then TRY_CAST; each bad record 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import IO, Any, Final
 import duckdb
 
 from aftershock.adapters.base import TIME, Export, RecordError, Sample
+from aftershock.ingest.sql import identifier, literal
 from aftershock.ingest.tolerant import tolerant_records
 
 MACROS: Final = (
@@ -69,7 +71,9 @@ def stage(con: duckdb.DuckDBPyConnection, export: Export, sample: Sample, file_t
     if not _fast(con, export, sample, path):
         _tolerant(con, export, path)
     _reject_bad_times(con, export)
-    read = con.execute("select (select count(*) from raw_records) + (select count(*) from staged_rejects where place is null)").fetchall()
+    read = con.execute(
+        "select (select count(*) from raw_records) + (select count(*) from staged_rejects where place is null)"
+    ).fetchall()
     _records_view(con, export, file_time)
     return Staged(int(read[0][0]))
 
@@ -94,15 +98,15 @@ def _json_scan(export: Export, sample: Sample, path: Path) -> str:
     fields = {name: _reader_type(kind) for name, kind in export.columns.items()}
     size = max(_MIN_OBJECT_BYTES, min(path.stat().st_size + 1024, _MAX_OBJECT_BYTES))
     if not export.records:
-        columns = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in fields.items())
-        scan = f"read_json({_quoted(str(path))}, columns={{{columns}}}, format='{_json_format(sample)}', maximum_object_size={size})"
+        columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in fields.items())
+        scan = f"read_json({literal(str(path))}, columns={{{columns}}}, format='{_json_format(sample)}', maximum_object_size={size})"
         return f"select row_number() over () as place, * from {scan}"
-    inner = "STRUCT(" + ", ".join(f"{_name(name)} {kind}" for name, kind in fields.items()) + ")[]"
+    inner = "STRUCT(" + ", ".join(f"{identifier(name)} {kind}" for name, kind in fields.items()) + ")[]"
     first, *rest = export.records.split(".")
     for part in reversed(rest):
-        inner = f"STRUCT({_name(part)} {inner})"
-    scan = f"read_json({_quoted(str(path))}, columns={{{_quoted(first)}: {_quoted(inner)}}}, format='{_json_format(sample)}', maximum_object_size={size})"
-    steps = ".".join(_name(part) for part in (first, *rest))
+        inner = f"STRUCT({identifier(part)} {inner})"
+    scan = f"read_json({literal(str(path))}, columns={{{literal(first)}: {literal(inner)}}}, format='{_json_format(sample)}', maximum_object_size={size})"
+    steps = ".".join(identifier(part) for part in (first, *rest))
     return f"select row_number() over () as place, record.* from (select unnest({steps}) as record from {scan}) where record is not null"
 
 
@@ -112,67 +116,68 @@ def _json_format(sample: Sample) -> str:
     if text.lstrip()[:1] == "[":
         return "array"
     lines = [line for line in text.splitlines()[:3] if line.strip()]
-    complete = len(lines) > 1 and all(line.lstrip().startswith("{") and line.rstrip().endswith("}") for line in lines[:2])
+    complete = len(lines) > 1 and all(
+        line.lstrip().startswith("{") and line.rstrip().endswith("}") for line in lines[:2]
+    )
     return "newline_delimited" if complete else "unstructured"
 
 
 def _csv_scan(export: Export, sample: Sample, path: Path) -> str:
     delimiter = export.delimiter or sample.text
     have = {name: position for position, name in enumerate(sample.header)}
-    names = ", ".join(f"{_quoted(name or f'column{position}')}: 'VARCHAR'" for name, position in have.items())
+    names = ", ".join(f"{literal(name or f'column{position}')}: 'VARCHAR'" for name, position in have.items())
     wanted = ", ".join(
-        f"nullif(trim({_name(name)}), '') as {_name(name)}" if name in have else f"null::VARCHAR as {_name(name)}" for name in export.columns
+        f"nullif(trim({identifier(name)}), '') as {identifier(name)}"
+        if name in have
+        else f"null::VARCHAR as {identifier(name)}"
+        for name in export.columns
     )
     return (
-        f"select row_number() over () as place, {wanted} from read_csv({_quoted(str(path))}, delim={_quoted(delimiter)}, header=true, "
+        f"select row_number() over () as place, {wanted} from read_csv({literal(str(path))}, delim={literal(delimiter)}, header=true, "
         f"quote='\"', escape='\"', columns={{{names}}}, auto_detect=false, strict_mode=true, max_line_size=104857600)"
     )
 
 
 def _parquet_scan(export: Export, sample: Sample, path: Path) -> str:
     wanted = ", ".join(
-        f"{_name(name)}::VARCHAR as {_name(name)}" if name in sample.header else f"null::VARCHAR as {_name(name)}" for name in export.columns
+        f"{identifier(name)}::VARCHAR as {identifier(name)}"
+        if name in sample.header
+        else f"null::VARCHAR as {identifier(name)}"
+        for name in export.columns
     )
-    return f"select row_number() over () as place, {wanted} from read_parquet({_quoted(str(path))})"
+    return f"select row_number() over () as place, {wanted} from read_parquet({literal(str(path))})"
 
 
 def _reject_uncastable(con: duckdb.DuckDBPyConnection, export: Export) -> None:
     """CSV and Parquet come in as text: give every column its type, and reject the records that do not fit."""
     casts = {name: kind for name, kind in export.columns.items() if kind not in (TIME, "VARCHAR")}
     for name, kind in casts.items():
-        column = _name(name)
+        column = identifier(name)
         con.execute(f"""
             insert into staged_rejects
-            select place, '', {_quoted(name)}, {column}, 'is no {kind}', null from raw_records where {column} is not null and try_cast({column} as {kind}) is null
+            select place, '', {literal(name)}, {column}, 'is no {kind}', null from raw_records where {column} is not null and try_cast({column} as {kind}) is null
         """).fetchall()
-    typed = ", ".join(f"try_cast({_name(name)} as {kind}) as {_name(name)}" for name, kind in casts.items())
+    typed = ", ".join(f"try_cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in casts.items())
     if typed:
-        con.execute(f"create or replace temp table raw_records as select * replace ({typed}) from raw_records").fetchall()
+        con.execute(
+            f"create or replace temp table raw_records as select * replace ({typed}) from raw_records"
+        ).fetchall()
 
 
 def _tolerant(con: duckdb.DuckDBPyConnection, export: Export, path: Path) -> None:
     """Record by record: what Python can read is typed leniently, and what does not fit its type is rejected by name."""
-    staged = path.with_name(path.name + ".records") if path.parent.name.startswith("aftershock-") else _temporary()
-    try:
+    with tempfile.TemporaryDirectory(prefix="aftershock-") as folder:
+        staged = Path(folder) / "records"
         with staged.open("w", encoding="utf-8") as out:
             broken = list(_write_records(export.reader(path) if export.reader else tolerant_records(path, export), out))
         _load_staged(con, export, staged)
         if broken:
             con.executemany("insert into staged_rejects values (?, null, ?, ?, ?, ?)", broken)
-    finally:
-        staged.unlink(missing_ok=True)
 
 
-def _temporary() -> Path:
-    import tempfile
-
-    handle, path = tempfile.mkstemp(prefix="aftershock-")
-    with open(handle, "wb"):
-        pass
-    return Path(path)
-
-
-def _write_records(records: Iterator[Mapping[str, Any] | RecordError], out: IO[str]) -> Iterator[tuple[int, str | None, str, str, str]]:
+def _write_records(
+    records: Iterator[Mapping[str, Any] | RecordError], out: IO[str]
+) -> Iterator[tuple[int, str | None, str, str, str]]:
     """Write the good ones, a line each, numbered in the file's order; give the broken ones as rejects."""
     place = 0
     while True:
@@ -198,27 +203,37 @@ def _load_staged(con: duckdb.DuckDBPyConnection, export: Export, staged: Path) -
     size = max(_MIN_OBJECT_BYTES, min(staged.stat().st_size + 1024, _MAX_OBJECT_BYTES))
     con.execute(f"""
         create or replace temp table documents as
-        select place, doc from read_json({_quoted(str(staged))}, columns={{place: 'BIGINT', doc: 'JSON'}}, format='newline_delimited', maximum_object_size={size})
+        select place, doc from read_json({literal(str(staged))}, columns={{place: 'BIGINT', doc: 'JSON'}}, format='newline_delimited', maximum_object_size={size})
     """).fetchall()
     typed, misfits = [], []
     for name, kind in export.columns.items():
-        pointer = _quoted("/" + name.replace("~", "~0").replace("/", "~1"))
+        pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
         reader = _reader_type(kind)
         if reader == "VARCHAR":
-            typed.append(f"doc->>{pointer} as {_name(name)}")
+            typed.append(f"doc->>{pointer} as {identifier(name)}")
             continue
         if reader == "JSON":
-            typed.append(f"nullif(doc->{pointer}, 'null'::JSON) as {_name(name)}")
+            typed.append(f"nullif(doc->{pointer}, 'null'::JSON) as {identifier(name)}")
             continue
         nested = "(" in reader or "[" in reader
-        value = f"try(json_transform(doc->{pointer}, {_quoted(_structure_of(reader))}))" if nested else f"try_cast(doc->>{pointer} as {reader})"
-        typed.append(f"{value} as {_name(name)}")
+        value = (
+            f"try(json_transform(doc->{pointer}, {literal(_structure_of(reader))}))"
+            if nested
+            else f"try_cast(doc->>{pointer} as {reader})"
+        )
+        typed.append(f"{value} as {identifier(name)}")
         shape = "ARRAY" if reader.endswith("[]") else "OBJECT"
-        misfit = f"json_type(doc, {pointer}) not in ('{shape}', 'NULL')" if nested else f"doc->>{pointer} is not null and {value} is null"
+        misfit = (
+            f"json_type(doc, {pointer}) not in ('{shape}', 'NULL')"
+            if nested
+            else f"doc->>{pointer} is not null and {value} is null"
+        )
         misfits.append(f"""
-            select place, '', {_quoted(name)}, left(doc->>{pointer}, 200), 'is no {kind.split("(")[0]}', left(doc::VARCHAR, 2000)
+            select place, '', {literal(name)}, left(doc->>{pointer}, 200), 'is no {kind.split("(")[0]}', left(doc::VARCHAR, 2000)
             from documents where {misfit}""")
-    con.execute(f"create or replace temp table raw_records as select place, {', '.join(typed)} from documents order by place").fetchall()
+    con.execute(
+        f"create or replace temp table raw_records as select place, {', '.join(typed)} from documents order by place"
+    ).fetchall()
     for misfit in misfits:
         con.execute(f"insert into staged_rejects {misfit}").fetchall()
     con.execute("drop table documents").fetchall()
@@ -262,7 +277,7 @@ def _reject_bad_times(con: duckdb.DuckDBPyConnection, export: Export) -> None:
     times = [name for name, kind in export.columns.items() if kind == TIME]
     if not times:
         return
-    texts = ", ".join(f"{{'field': {_quoted(name)}, 'seen': {_name(name)}}}" for name in times)
+    texts = ", ".join(f"{{'field': {literal(name)}, 'seen': {identifier(name)}}}" for name in times)
     con.execute(f"""
         insert into staged_rejects
         select place, '', text.field, left(text.seen, 200), 'is no time', null
@@ -272,23 +287,15 @@ def _reject_bad_times(con: duckdb.DuckDBPyConnection, export: Export) -> None:
 
 
 def _records_view(con: duckdb.DuckDBPyConnection, export: Export, file_time: datetime) -> None:
-    times = [_name(name) for name, kind in export.columns.items() if kind == TIME]
+    times = [identifier(name) for name, kind in export.columns.items() if kind == TIME]
     replaced = f"replace ({', '.join(f'as_time({name}) as {name}' for name in times)})" if times else ""
     zoned = " and ".join(f"has_zone({name})" for name in times) or "true"
     con.execute(f"""
         create or replace temp table records as
-        select * {replaced}, TIMESTAMPTZ {_quoted(file_time.isoformat())} as file_time, not ({zoned}) as tz_assumed
+        select * {replaced}, TIMESTAMPTZ {literal(file_time.isoformat())} as file_time, not ({zoned}) as tz_assumed
         from raw_records anti join (select distinct record as place from staged_rejects) using (place)
     """).fetchall()
 
 
 def _reader_type(kind: str) -> str:
     return "VARCHAR" if kind == TIME else kind.replace(TIME, "VARCHAR")
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def _values(text: str, path: str) -> Iterator[Mapping[str, Any] | RecordError]:
         at = _skip(text, at)
 
 
-def _items(text: str, at: int, decoder: json.JSONDecoder) -> Iterator[Mapping[str, Any] | RecordError]:
+def _items(text: str, at: int, decoder: json.JSONDecoder) -> Generator[Mapping[str, Any] | RecordError, None, int]:
     """The items of the array that begins at `at`; returns where it ends."""
     at = _skip(text, at + 1)
     while at < len(text) and text[at] != "]":
@@ -72,13 +72,12 @@ def _one(text: str, at: int, decoder: json.JSONDecoder) -> tuple[Any, int]:
     try:
         value, end = decoder.raw_decode(text, at)
     except RecursionError:
-        end = _balanced(text, at)
-        return RecordError("is nested too deeply", text[at : at + 2000]), end or len(text)
+        return RecordError("is nested too deeply", text[at : at + 2000]), _balanced(text, at) or len(text)
     except ValueError as error:
-        end = _balanced(text, at)
-        if end is None:
+        closed = _balanced(text, at)
+        if closed is None:
             return RecordError("is cut off", text[at : at + 2000]), len(text)
-        return RecordError(f"is no JSON: {getattr(error, 'msg', error)}", text[at : min(end, at + 2000)]), end
+        return RecordError(f"is no JSON: {getattr(error, 'msg', error)}", text[at : min(closed, at + 2000)]), closed
     if isinstance(value, (dict, list)):
         return value, end
     return RecordError("is no object", text[at : min(end, at + 2000)]), end
@@ -136,6 +135,8 @@ def _csv_records(path: Path, export: Export) -> Iterator[Mapping[str, Any] | Rec
             if not row:
                 continue
             if len(row) != len(header):
-                yield RecordError(f"has {len(row)} fields where the header has {len(header)}", delimiter.join(row)[:2000])
+                yield RecordError(
+                    f"has {len(row)} fields where the header has {len(header)}", delimiter.join(row)[:2000]
+                )
             else:
                 yield {name: value.strip() or None for name, value in zip(header, row, strict=True)}

@@ -71,7 +71,9 @@ def _words(words: tuple[str, ...]) -> str:
 
 
 def _distinct(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs where run_id is not null").fetchall()
+    con.execute(
+        "create or replace temp table touched_runs as select distinct run_id from touched_runs where run_id is not null"
+    ).fetchall()
     con.execute("""create or replace temp table touched_automations as
         select distinct automation_id from touched_automations where automation_id is not null""").fetchall()
 
@@ -102,7 +104,9 @@ def _automations(con: duckdb.DuckDBPyConnection) -> None:
             where new.name is distinct from old.name or new.client is distinct from old.client)
     """).fetchall()
     con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs").fetchall()
-    con.execute("delete from automations where automation_id in (select automation_id from settled_automations)").fetchall()
+    con.execute(
+        "delete from automations where automation_id in (select automation_id from settled_automations)"
+    ).fetchall()
     con.execute("insert into automations by name select * from settled_automations").fetchall()
 
 
@@ -216,8 +220,12 @@ def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
         left join automations auto using (automation_id)
         left join run_clients owners using (run_id)
     """).fetchall()
-    con.execute("create or replace temp table runs_before as from runs semi join touched_runs using (run_id)").fetchall()
-    columns = ", ".join(f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at"))
+    con.execute(
+        "create or replace temp table runs_before as from runs semi join touched_runs using (run_id)"
+    ).fetchall()
+    columns = ", ".join(
+        f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at")
+    )
     new, changed = con.execute(f"""
         select count(*) filter (old.run_id is null), count(*) filter (old.run_id is not null and old.facts is distinct from new.facts)
         from (select run_id, row({columns}) as facts from settled_runs) new
@@ -230,7 +238,9 @@ def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
 
 def _roots(con: duckdb.DuckDBPyConnection) -> None:
     """The first run of each chain of retries that a touched run belongs to; runs further down the chain follow."""
-    con.execute("create or replace temp table links as select run_id, retry_of from runs where retry_of is not null").fetchall()
+    con.execute(
+        "create or replace temp table links as select run_id, retry_of from runs where retry_of is not null"
+    ).fetchall()
     con.execute("""
         create or replace temp table roots as
         with recursive
@@ -246,7 +256,9 @@ def _roots(con: duckdb.DuckDBPyConnection) -> None:
         )
         select run_id, arg_max(ancestor, depth) as root_run_id from above group by run_id
     """).fetchall()
-    con.execute("update runs set root_run_id = roots.root_run_id from roots where roots.run_id = runs.run_id").fetchall()
+    con.execute(
+        "update runs set root_run_id = roots.root_run_id from roots where roots.run_id = runs.run_id"
+    ).fetchall()
 
 
 def _status_history(con: duckdb.DuckDBPyConnection) -> None:

@@ -82,7 +82,7 @@ class Snapshots:
         kept = self.kept()
         for number in set(kept[:-KEEP]) - pinned - {self.current_number()}:
             (self.folder / f"ledger-{number}.duckdb").unlink(missing_ok=True)
-        for part in self.folder.glob(".ledger-*.part"):   # left by a writer that was killed; we hold the write lock
+        for part in self.folder.glob(".ledger-*.part"):  # left by a writer that was killed; we hold the write lock
             part.unlink(missing_ok=True)
 
     @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,8 @@ class Writer:
             return self._snapshots.publish(self._file, number)
 
     def _roll_back(self) -> None:
-        try:
+        with suppress(duckdb.Error):  # a full disk can leave the connection unusable; closing it rolls back
             self.connection.rollback()
-        except duckdb.Error:
-            pass  # a full disk can leave the connection unusable; closing it rolls back
 
 
 class Store:

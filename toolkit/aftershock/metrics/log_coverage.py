@@ -120,7 +120,9 @@ def covered_days(
 def merged_stretches(stretches: ir.Table, keys: Sequence[str], bridge_s: int) -> ir.Table:
     """The union of stretches (`covers_from`, `covers_to`) per `keys`: disjoint, with seams up to `bridge_s` closed."""
     rows = stretches.filter(stretches.covers_from <= stretches.covers_to)
-    rows = rows.select(*keys, "covers_from", "covers_to")
+    # The ledger's times carry their precision in their type, literals do not: a union wants them alike.
+    moments = {name: rows[name].cast("timestamp('UTC')") for name in ("covers_from", "covers_to")}
+    rows = rows.select(*keys, **moments)
     order = [rows.covers_from, rows.covers_to]
     before = ibis.window(group_by=list(keys), order_by=order, preceding=(None, 1))
     rows = rows.mutate(reached=rows.covers_to.max().over(before))

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from aftershock.reports.blocks.markup import Block, count, folded, join, key, name, number, percent, section, table
 
-MOST = 20
+MOST = 10
 
 
 @dataclass(frozen=True, kw_only=True)

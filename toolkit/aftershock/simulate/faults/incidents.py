@@ -33,7 +33,7 @@ def _days() -> tuple[Fault, ...]:
         ),
         MissingLog(
             name="ledgerline log missing",
-            what="The accounting export of one Tuesday was never made: what was booked that day cannot be told.",
+            what="One Tuesday is not in the accounting export: what was booked that day cannot be told.",
             source="ledgerline",
             days_ago=19,
         ),

@@ -18,35 +18,34 @@ _STATE: Final = {
     "queued": "queued",
     "running": "running",
 }
-_PAGE: Final = 1000
-"""The server's `maximum_page_limit`."""
+_PAGE: Final = 100
 _MADE: Final = "2026-08-31T09:12:44.634103Z"
 
 
 def write(folder: Path, runs: Sequence[Run], week: Week) -> None:
     """One week: pages of runs, pages of their task instances, and the tries of those that were tried more than once."""
     shown = [run for run in runs if run.automation.tool == "airflow" and week.takes(run)]
-    for offset, rows in pages(shown, _PAGE):
-        body = {"dag_runs": [_dag_run(run, week.end) for run in rows], **_envelope(len(shown))}
-        write_json(folder / week.label / f"dagRuns.offset{offset:04d}.json", body)
+    bodies = [
+        {"dag_runs": [_dag_run(run, week.end) for run in rows], **_envelope(shown)} for rows in pages(shown, _PAGE)
+    ]
+    write_json(folder / f"{week.label}.dagRuns.json", *bodies)
     instances = [(run, step) for run in shown for step in _planned(run, week.end)]
-    for offset, part in pages(instances, _PAGE):
-        body = {"task_instances": [_instance(run, step, week.end) for run, step in part], **_envelope(len(instances))}
-        write_json(folder / week.label / f"taskInstances.offset{offset:04d}.json", body)
-    again = [(run, step) for run, step in instances if _tries(step, week.end) > 1]
+    bodies = [
+        {"task_instances": [_instance(run, step, week.end) for run, step in part], **_envelope(instances)}
+        for part in pages(instances, _PAGE)
+    ]
+    write_json(folder / f"{week.label}.taskInstances.json", *bodies)
+    again = [(run, step, count) for run, step in instances if (count := _tries(step, week.end)) > 1]
     if again:
         bodies = [
-            {
-                "task_instances": [_try(run, step, n) for n in range(_tries(step, week.end))],
-                "total_entries": _tries(step, week.end),
-            }
-            for run, step in again
+            {"task_instances": [_try(run, step, n) for n in range(count)], "total_entries": count}
+            for run, step, count in again
         ]
-        write_json(folder / week.label / "tries.json", *bodies)
+        write_json(folder / f"{week.label}.tries.json", *bodies)
 
 
-def _envelope(total: int) -> dict[str, Any]:
-    return {"total_entries": total, "total_entries_limit": None, "next_cursor": None, "previous_cursor": None}
+def _envelope(rows: Sequence[object]) -> dict[str, Any]:
+    return {"total_entries": len(rows), "total_entries_limit": None, "next_cursor": None, "previous_cursor": None}
 
 
 def _planned(run: Run, moment: datetime) -> list[StepRun]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aftershock.simulate.rhythm import midnight
 from aftershock.simulate.world import Run
 
+_T = TypeVar("_T")
 _GZIP_FROM: Final = 16_000
 _OPEN: Final = ("queued", "running", "waiting")
 
@@ -44,25 +45,26 @@ def weeks(first: date, until: date) -> list[Week]:
 
 
 def write_json(file: Path, *values: Any) -> None:
-    """One JSON value, or several, a line each. Large files are compressed, with nothing in the header that changes."""
+    """Responses, one a line, in the order in which they came. A large file is compressed, the same way every time."""
+    if not values:
+        return
     text = "\n".join(json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values) + "\n"
-    write_text(file, text)
-
-
-def write_text(file: Path, text: str) -> None:
-    """A text file; a large one as `.gz`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     content = text.encode()
     if len(content) < _GZIP_FROM:
-        file.write_bytes(content)
+        write_bytes(file, content)
     else:
-        file.with_name(file.name + ".gz").write_bytes(gzip.compress(content, compresslevel=9, mtime=0))
+        write_bytes(file.with_name(f"{file.name}.gz"), gzip.compress(content, compresslevel=9, mtime=0))
 
 
-def pages(rows: list[Any], size: int) -> Iterable[tuple[int, list[Any]]]:
-    """Pages of rows with the number of their first row. At least one, even if empty."""
-    for offset in range(0, max(1, len(rows)), size):
-        yield offset, rows[offset : offset + size]
+def write_bytes(file: Path, content: bytes) -> None:
+    """A file, in a folder that need not be there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+
+
+def pages(rows: Sequence[_T], size: int) -> list[Sequence[_T]]:
+    """Rows in pages; no rows make one empty page."""
+    return [rows[offset : offset + size] for offset in range(0, max(1, len(rows)), size)]
 
 
 def z(at: datetime | None, digits: int = 3) -> str | None:

@@ -23,24 +23,19 @@ _PAGE: Final = 100
 
 
 def write(folder: Path, runs: Sequence[Run], week: Week) -> None:
-    """Every repository: the runs, the attempts before the last, and the jobs."""
+    """The runs of every repository, the attempts before the last, and the jobs."""
     shown = [run for run in runs if run.automation.tool == "github_actions" and week.takes(run)]
-    for repository in sorted({run.automation.repository for run in shown}):
-        there = [run for run in shown if run.automation.repository == repository]
-        known = {id(run) for run in there}
-        last = [run for run in there if run.retried_by is None or id(run.retried_by) not in known]
-        before = [run for run in there if run.retried_by is not None and id(run.retried_by) in known]
-        place = folder / repository.partition("/")[2]
-        newest = sorted(last, key=lambda run: (-int(run.native_id), -run.attempt))
-        for offset, rows in pages(newest, _PAGE):
-            body = {"total_count": len(last), "workflow_runs": [_run(run, week.end) for run in rows]}
-            write_json(place / f"runs.page{offset // _PAGE + 1}.json", body)
-        for run in before:
-            write_json(place / f"runs.{run.native_id}.attempts.{run.attempt}.json", _run(run, week.end))
-        ids = list(dict.fromkeys(run.native_id for run in newest))
-        bodies = [_jobs([run for run in there if run.native_id == native_id], week.end) for native_id in ids]
-        if bodies:
-            write_json(place / "jobs.json", *bodies)
+    newest = sorted(shown, key=lambda run: (run.automation.repository, -int(run.native_id), -run.attempt))
+    listed = [run for run in newest if run.retried_by not in shown]
+    bodies = list[dict[str, Any]]()
+    for repository in sorted({run.automation.repository for run in listed}):
+        there = [run for run in listed if run.automation.repository == repository]
+        for rows in pages(there, _PAGE):
+            bodies.append({"total_count": len(there), "workflow_runs": [_run(run, week.end) for run in rows]})
+    write_json(folder / "runs.json", *bodies)
+    write_json(folder / "attempts.json", *(_run(run, week.end) for run in newest if run not in listed))
+    jobs = [_jobs([run for run in shown if run.native_id == last.native_id], week.end) for last in listed]
+    write_json(folder / "jobs.json", *jobs)
 
 
 def _run(run: Run, moment: datetime) -> dict[str, Any]:

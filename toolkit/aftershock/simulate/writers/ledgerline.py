@@ -1,17 +1,17 @@
-"""ledgerline, an accounting tool with nothing but a CSV: a file a day, German, read through a mapping."""
+"""ledgerline, an accounting tool with nothing but a CSV: German, read through a mapping."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from aftershock.simulate.rhythm import BERLIN, midnight
+from aftershock.simulate.rhythm import BERLIN
 from aftershock.simulate.world import Run
-from aftershock.simulate.writers.files import write_text
+from aftershock.simulate.writers.files import Week, write_bytes
 
 HEADER: Final = (
     "Belegnr",
@@ -28,24 +28,22 @@ _WORD: Final = {
     "succeeded": "gebucht", "failed": "abgelehnt", "cancelled": "storniert", "waiting": "in Prüfung",
     "running": "in Bearbeitung", "queued": "in Bearbeitung",
 }  # fmt: skip
-_DOUBLED_DAY: Final = 12
-"""The export of this day, counted back from the last, gives its third line twice."""
+_DOUBLED_LINE: Final = 11
+"""Each export gives this line twice: ledgerline does that now and then."""
 
 
-def write(folder: Path, runs: Sequence[Run], days: Sequence[date]) -> None:
-    """A file for each of the days, made an hour after its end; the last one is made at once."""
-    for day in days:
-        start, end = midnight(day), midnight(day + timedelta(days=1))
-        moment = end if day == days[-1] else end + timedelta(hours=1)
-        there = [run for run in runs if run.automation.tool == "ledgerline" and start <= run.queued_at < end]
-        rows = [_row(run, moment) for run in there]
-        if day == days[-1] - timedelta(days=_DOUBLED_DAY) and len(rows) > 2:
-            rows.insert(3, rows[2])
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-        writer.writerow(HEADER)
-        writer.writerows(rows)
-        write_text(folder / f"buchungen_{day}.csv", text.getvalue())
+def write(folder: Path, runs: Sequence[Run], week: Week, withheld: Collection[date]) -> None:
+    """What was booked in a week, without the days `withheld`. The last export is made at once, the others an hour later."""
+    last = not any(run.queued_at >= week.end for run in runs)
+    moment = week.end if last else week.end + timedelta(hours=1)
+    there = [run for run in runs if run.automation.tool == "ledgerline" and week.start <= run.queued_at < week.end]
+    rows = [_row(run, moment) for run in there if run.queued_at.astimezone(BERLIN).date() not in withheld]
+    rows[_DOUBLED_LINE:_DOUBLED_LINE] = rows[_DOUBLED_LINE - 1 : _DOUBLED_LINE]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerow(HEADER)
+    writer.writerows(rows)
+    write_bytes(folder / f"{week.label}.buchungen.csv", text.getvalue().encode())
 
 
 def _row(run: Run, moment: datetime) -> tuple[str, ...]:

@@ -38,15 +38,18 @@ def write(folder: Path, runs: Sequence[Run], week: Week) -> None:
         (run for run in runs if run.automation.tool == "n8n" and week.takes(run)), key=lambda run: -int(run.native_id)
     )
     full = [run for run in shown if run.status_at(week.end) != "running"]
-    for offset, rows in pages(full, _PAGE):
-        last = rows[-1].native_id if rows else "0"
-        cursor = base64.b64encode(json.dumps({"lastId": last, "limit": _PAGE}, separators=(",", ":")).encode()).decode()
-        page = {"data": [execution(run, week.end) for run in rows], "nextCursor": cursor}
-        write_json(folder / week.label / f"api_v1_executions_includeData.page{offset // _PAGE + 1:02d}.json", page)
+    bodies = [_page(rows, week) for rows in pages(full, _PAGE)]
+    write_json(folder / f"{week.label}.executions.json", *bodies)
     going = [_head(run, week.end) for run in shown if run.status_at(week.end) == "running"]
     if going:
-        page = {"data": going, "nextCursor": None}
-        write_json(folder / week.label / "api_v1_executions_status_running.json", page)
+        write_json(folder / f"{week.label}.executions_running.json", {"data": going, "nextCursor": None})
+
+
+def _page(rows: Sequence[Run], week: Week) -> dict[str, Any]:
+    last = rows[-1].native_id if rows else "0"
+    cursor = json.dumps({"lastId": last, "limit": _PAGE}, separators=(",", ":"))
+    data = [execution(run, week.end) for run in rows]
+    return {"data": data, "nextCursor": base64.b64encode(cursor.encode()).decode()}
 
 
 def write_workflows(folder: Path, made: datetime) -> None:
@@ -74,7 +77,7 @@ def write_workflows(folder: Path, made: datetime) -> None:
         for automation in fleet.AUTOMATIONS
         if automation.tool == "n8n"
     ]
-    write_json(folder / "api_v1_workflows.page01.json", {"data": rows, "nextCursor": None})
+    write_json(folder / "workflows.json", {"data": rows, "nextCursor": None})
 
 
 def execution(run: Run, moment: datetime) -> dict[str, Any]:

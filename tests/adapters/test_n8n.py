@@ -1,0 +1,583 @@
+"""n8n against a captured night of n8n 2.40.7, packed copies of which stand in `n8n/` (see SOURCE.md there)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from support import ingested, rows, take_in
+
+from aftershock.adapters.n8n_database import unflatten
+from aftershock.adapters.registry import adapters
+from aftershock.ingest.containers import opened
+from aftershock.ingest.recognise import recognise
+from aftershock.ledger.reader import Ledger
+
+FOLDER = Path(__file__).parent / "n8n"
+DATABASE = FOLDER / "database.sqlite.gz"
+WITH_DATA = sorted(FOLDER.glob("final/executions_includeData.*"))
+WITHOUT_DATA = sorted(FOLDER.glob("final/executions.page*"))
+BY_STATUS = sorted(FOLDER.glob("final/executions_status_*"))
+EDITOR = sorted(FOLDER.glob("final/rest_executions.*"))
+WORKFLOWS = FOLDER / "final" / "workflows.page01.json.gz"
+EVENTS = sorted(FOLDER.glob("logs/*"))
+EXPORTS = [DATABASE, *sorted(FOLDER.glob("running/*")), *sorted(FOLDER.glob("final/*")), *EVENTS]
+ORDERS = """
+[[records]]
+entity = "order"
+keys = ["order_id"]
+"""
+
+# SOURCE.md's truth table: what was really caused, by execution id.
+SILENT = {45, 46, 47, 48, 49, 51, 53, 54, 55}  # success, and an item carries an error
+SILENT_WITHOUT_TRACE = {20, 21, 70, 120}  # success, and nothing in the data says otherwise
+FAILED = {13, 15, 17, 31, 32, 35, 36, 61, 64, 66, 71, 90, 98, 99, 117, 121}
+CANCELLED = {73, 76, 79}
+CRASHED = {103, 104}
+NOT_SAVED = {58, 59, 60}
+WAITING = {75}
+RUNNING = {124, 125}
+QUEUED = set(range(126, 159))
+HANDLERS = {14, 16, 19, 33, 34, 37, 38, 62, 67, 72, 91, 101, 108, 109, 114, 115, 118, 122}
+REPORTED = {13, 15, 17, 31, 32, 35, 36, 61, 66, 71, 90, 99, 103, 104, 117, 121}  # 31 and 35 beside their children
+RETRIES = {88: 17, 89: 64, 92: 31, 90: 66}
+PARENTS = {24: 23, 26: 25, 28: 27, 30: 29, 32: 31, 36: 35, 41: 40, 69: 68, 71: 70, 93: 92}
+DELETED = 3
+
+# What the API and the database both know of a run.
+SHARED = """select run_id, tool, source, automation_id, automation, root_run_id, parent_run_id, role, status, status_raw, trigger,
+    started_at, ended_at, duration_s, items_out, error_type, error_message, fingerprint, had_failed_step from runs"""
+ALL_RUNS = "from runs order by run_id"
+ALL_STEPS = "from steps order by step_id"
+
+
+def ids(ledger: Ledger, condition: str) -> set[int]:
+    """The execution ids of the runs of which this holds."""
+    return {int(str(row[0])) for row in rows(ledger, f"select native_id from runs where {condition}")}
+
+
+def outcome(ledger: Ledger) -> dict[str, set[int]]:
+    """Execution ids by status."""
+    found = rows(ledger, "select status, list(native_id::INT) from runs group by status")
+    return {str(status): set(numbers) for status, numbers in found}  # type: ignore[call-overload]
+
+
+def read(file: Path) -> Any:
+    """A JSON file, packed or not."""
+    return json.loads(gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    return ingested(tmp_path_factory.mktemp("database"), [DATABASE], ORDERS)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    """Pages with data, and the pages by status: only there does n8n list what is running."""
+    return ingested(tmp_path_factory.mktemp("api"), [*WITH_DATA, *BY_STATUS])
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    return ingested(tmp_path_factory.mktemp("everything"), EXPORTS)
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    return ingested(tmp_path_factory.mktemp("events"), EVENTS)
+
+
+# Outcomes
+
+
+def test_the_database_tells_every_outcome_of_the_night(database: Ledger) -> None:
+    every = set(range(1, 159)) - {DELETED}
+    rest = every - SILENT - FAILED - CANCELLED - CRASHED - NOT_SAVED - WAITING - RUNNING - QUEUED
+    assert outcome(database) == {
+        "succeeded": rest,
+        "partial": SILENT,
+        "failed": FAILED,
+        "cancelled": CANCELLED,
+        "crashed": CRASHED,
+        "unknown": NOT_SAVED,
+        "waiting": WAITING,
+        "running": RUNNING,
+        "queued": QUEUED,
+    }
+
+
+def test_a_success_that_hides_an_item_error_is_partial_by_the_step_that_caused_it(database: Ledger) -> None:
+    steps = rows(database, "select run_id, name from steps where status = 'partial' order by run_id")
+    names = ["Enrich lead"] * 5 + ["Save to CRM", "Register order", "Register order", "Update price"]
+    assert steps == [(f"n8n:{number}", name) for number, name in zip(sorted(SILENT), names, strict=True)]
+
+
+def test_a_success_that_shows_nothing_stays_a_success(database: Ledger) -> None:
+    assert ids(database, "status = 'succeeded'") >= SILENT_WITHOUT_TRACE
+
+
+def test_a_success_that_was_not_saved_is_unknown_and_no_running_run(everything: Ledger) -> None:
+    assert ids(everything, "status = 'unknown'") == NOT_SAVED
+
+
+def test_all_files_together_agree_on_every_outcome_and_still_know_the_deleted_run(
+    everything: Ledger, database: Ledger
+) -> None:
+    more = {
+        status: found | ({DELETED} if status == "succeeded" else set()) for status, found in outcome(database).items()
+    }
+    assert outcome(everything) == more
+
+
+def test_pages_without_data_cannot_see_item_errors_and_say_success(tmp_path: Path) -> None:
+    bare = ingested(tmp_path, WITHOUT_DATA)
+    assert ids(bare, "status = 'succeeded'") >= SILENT | SILENT_WITHOUT_TRACE
+    assert rows(bare, "select count(*) from steps") == [(0,)]
+
+
+def test_the_editors_list_tells_the_same_status_of_the_same_runs_as_the_public_api(tmp_path: Path, api: Ledger) -> None:
+    query = "select run_id, status_raw, started_at, ended_at, automation_id from runs order by run_id"
+    assert rows(ingested(tmp_path, EDITOR), query) == rows(api, query)
+
+
+def test_a_waiting_run_has_no_end(database: Ledger) -> None:
+    assert rows(database, "select ended_at, duration_s, is_finished from runs where native_id = '75'") == [
+        (None, None, False)
+    ]
+
+
+def test_a_queued_run_is_known_by_when_it_was_queued(database: Ledger) -> None:
+    queued = rows(database, "select queued_at, started_at, is_finished from runs where native_id = '126'")
+    assert queued == [(datetime(2026, 11, 23, 2, 36, 50, 273000, tzinfo=UTC), None, False)]
+
+
+# The API and the database are the same runs
+
+
+def test_the_api_and_the_database_give_the_same_runs(api: Ledger, database: Ledger) -> None:
+    later = "where native_id not in ('58', '59', '60', '158') order by run_id"  # unsaved; and started after the pages were fetched
+    assert rows(api, f"{SHARED} {later}") == rows(database, f"{SHARED} {later}")
+    assert ids(api, "true") == ids(database, "true") - NOT_SAVED - {158}
+
+
+def test_the_api_and_the_database_give_the_same_steps(api: Ledger, database: Ledger) -> None:
+    assert rows(api, ALL_STEPS) == rows(database, ALL_STEPS)
+
+
+def test_the_api_and_the_database_give_the_same_notices(api: Ledger, database: Ledger) -> None:
+    query = "from notices order by notice_id"
+    assert rows(api, query) == rows(database, query)
+
+
+def test_workflow_definitions_are_the_same_in_the_api_and_the_database(tmp_path: Path, database: Ledger) -> None:
+    query = "select automation_id, name, native_id, schedule, enabled from automations order by automation_id"
+    assert rows(ingested(tmp_path, [WORKFLOWS]), query) == rows(database, query)
+
+
+def test_any_order_of_the_files_gives_the_same_ledger(tmp_path: Path, everything: Ledger) -> None:
+    for seed in (1, 2):
+        files = Random(seed).sample(EXPORTS, len(EXPORTS))
+        shuffled = ingested(tmp_path / str(seed), files)
+        assert rows(shuffled, ALL_RUNS) == rows(everything, ALL_RUNS)
+        assert rows(shuffled, ALL_STEPS) == rows(everything, ALL_STEPS)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_later_page_tells_how_a_waiting_run_went_on(tmp_path: Path, direction: int) -> None:
+    files = [FOLDER / "running" / "executions_status_waiting.json", *WITH_DATA][::direction]
+    ledger = ingested(tmp_path, files)
+    history = (
+        "select native_id, status from status_history join runs using (run_id) where native_id in ('74', '75', '76')"
+    )
+    words = [("74", "waiting"), ("74", "succeeded"), ("75", "waiting"), ("76", "waiting"), ("76", "cancelled")]
+    changed = rows(ledger, history.replace(", status", ", status_history.status") + " order by native_id, seen_at")
+    assert changed == words
+
+
+# Roots, parents, roles, notices
+
+
+def test_a_retry_shares_the_root_of_what_it_retries(database: Ledger) -> None:
+    roots = rows(database, "select native_id, root_run_id from runs where root_run_id != run_id order by native_id")
+    assert roots == [(str(retry), f"n8n:{first}") for retry, first in sorted(RETRIES.items())]
+
+
+def test_a_sub_workflow_run_has_the_parent_that_called_it(database: Ledger) -> None:
+    found = rows(database, "select native_id::INT, parent_run_id from runs where parent_run_id is not null order by 1")
+    assert found == [(child, f"n8n:{parent}") for child, parent in PARENTS.items()]
+
+
+def test_the_parents_own_data_names_its_children_too(tmp_path: Path) -> None:
+    records = [record for file in WITH_DATA for record in read(file)["data"] if record["mode"] != "integrated"]
+    file = tmp_path / "parents.json"
+    file.write_text(json.dumps({"data": records, "nextCursor": None}))
+    found = rows(
+        ingested(tmp_path / "p", [file]),
+        "select native_id::INT, parent_run_id from runs where parent_run_id is not null order by 1",
+    )
+    failed_before_naming_it = {32, 36}
+    assert found == [
+        (child, f"n8n:{parent}") for child, parent in PARENTS.items() if child not in failed_before_naming_it
+    ]
+
+
+def test_error_workflow_runs_are_handlers_and_runs_by_hand_are_manual(database: Ledger) -> None:
+    assert ids(database, "role = 'error_handler'") == HANDLERS
+    assert ids(database, "role = 'manual'") == {97, 98}
+    assert ids(database, "trigger = 'cli'") == {95, 99}
+
+
+def test_every_error_workflow_run_is_a_notice_of_the_run_it_reports(database: Ledger) -> None:
+    assert rows(database, "select count(*), count(distinct notice_id) from notices") == [(18, 18)]
+    assert {int(str(row[0]).removeprefix("n8n:")) for row in rows(database, "select run_id from notices")} == REPORTED
+
+
+def test_a_notice_says_when_and_by_which_system_it_went_out(database: Ledger) -> None:
+    notice = rows(database, "select kind, channel, sent_at, joined_by from notices where run_id = 'n8n:13'")
+    assert notice == [("error workflow", "127.0.0.1:18080", datetime(2026, 11, 23, 2, 27, 8, 80000, tzinfo=UTC), "id")]
+
+
+def test_a_crash_was_alerted_again_at_the_next_start(database: Ledger) -> None:
+    assert rows(
+        database, "select run_id, count(*) from notices group by run_id having count(*) > 1 order by run_id"
+    ) == [
+        ("n8n:103", 2),
+        ("n8n:104", 2),
+    ]
+
+
+# Golden rows
+
+
+def test_a_failed_run_keeps_its_error_version_and_times(database: Ledger) -> None:
+    columns = """automation, role, status, status_raw, trigger, queued_at, started_at, ended_at, duration_s, items_out, version, error_type,
+        error_message, had_failed_step, tz_assumed"""
+    assert rows(database, f"select {columns} from runs where run_id = 'n8n:13'") == [
+        (
+            "acme / CRM sync",
+            "work",
+            "failed",
+            "error",
+            "webhook",
+            datetime(2026, 11, 23, 2, 27, 4, 956000, tzinfo=UTC),
+            datetime(2026, 11, 23, 2, 27, 4, 961000, tzinfo=UTC),
+            datetime(2026, 11, 23, 2, 27, 8, 6000, tzinfo=UTC),
+            3.045,
+            None,
+            "e87d45a7-8ef7-46cd-af8f-ffb04e95e5be",
+            "NodeApiError",
+            "The service was not able to process your request",
+            True,
+            False,
+        )
+    ]
+
+
+def test_steps_tell_system_items_times_and_the_error_of_one_item_in_three(database: Ledger) -> None:
+    columns = (
+        "name, kind, system, map_index, status, status_raw, duration_s, items_in, items_out, error_type, error_message"
+    )
+    message = (
+        '500 - "{\\"error\\": \\"internal_error\\", \\"message\\": \\"deadlock detected while upserting record\\"}"'
+    )
+    assert rows(database, f"select {columns} from steps where run_id = 'n8n:55' order by started_at") == [
+        ("Webhook", "n8n-nodes-base.webhook", None, 0, "succeeded", "success", 0.001, None, 1, None, None),
+        ("Split", "n8n-nodes-base.code", None, 0, "succeeded", "success", 0.056, 1, 3, None, None),
+        (
+            "Update price",
+            "n8n-nodes-base.httpRequest",
+            "127.0.0.1:18080",
+            0,
+            "partial",
+            "success",
+            0.111,
+            3,
+            3,
+            "AxiosError",
+            message,
+        ),
+    ]
+
+
+def test_a_success_counts_the_items_of_its_last_node(database: Ledger) -> None:
+    assert rows(
+        database, "select native_id, items_out from runs where native_id in ('21', '29', '120') order by 1"
+    ) == [
+        ("120", 0),
+        ("21", 0),
+        ("29", 3),
+    ]
+
+
+def test_a_run_touches_the_orders_that_started_it_and_a_step_those_it_put_out(database: Ledger) -> None:
+    query = "select step_id, operation, system from touches where run_id = 'n8n:13' and entity_key = 'ACME-4008' order by step_id nulls first"
+    assert (
+        rows(database, query) == [(None, None, None), ("n8n:13/Webhook", None, None)]
+        or rows(database, query)[0][0] is None
+    )
+    written = (
+        "select operation, system from touches where step_id = 'n8n:11/Upsert contact' and entity_key = 'ACME-4007'"
+    )
+    assert rows(database, written) == [("create", "127.0.0.1:18080")]
+
+
+def test_a_step_does_not_touch_the_record_of_an_item_that_failed(database: Ledger) -> None:
+    assert rows(database, "select count(*) from touches where step_id = 'n8n:53/Register order'") == [(0,)]
+
+
+def test_schedules_are_cron_and_an_inactive_workflow_is_not_enabled(database: Ledger) -> None:
+    scheduled = rows(database, "select name, schedule from automations where schedule is not null order by name")
+    assert scheduled == [
+        ("acme / Nightly digest", "*/20 * * * * *"),
+        ("globex / Stock sync (every minute)", "0 8 31 11 *"),
+    ]
+    assert rows(database, "select name from automations where not enabled") == [
+        ("globex / Backfill invoices (manual)",)
+    ]
+
+
+# What is an item error, and what only looks like one
+
+
+def node(items: Sequence[Any], *, source: str | None = "Webhook", at: int = 0, **more: Any) -> dict[str, Any]:
+    """A node's run that put out these items' JSON on its first branch."""
+    inputs = [{"previousNode": source}] if source else []
+    data = {"main": [[{"json": item, "pairedItem": {"item": 0}} for item in items]]}
+    return {
+        "startTime": 1795400000000 + at,
+        "executionTime": 5,
+        "executionStatus": "success",
+        "source": inputs,
+        "data": data,
+    } | more
+
+
+def execution(run_data: dict[str, list[dict[str, Any]]], **more: Any) -> dict[str, Any]:
+    """An execution as the public API gives it, with data."""
+    return {
+        "id": "1",
+        "finished": True,
+        "mode": "webhook",
+        "status": "success",
+        "startedAt": "2026-11-23T02:27:04.961Z",
+        "stoppedAt": "2026-11-23T02:27:08.006Z",
+        "workflowId": "w1",
+        "workflowData": {"id": "w1", "name": "One", "nodes": []},
+        "data": {"resultData": {"runData": run_data, "lastNodeExecuted": list(run_data)[-1]}},
+    } | more
+
+
+def status_of(
+    folder: Path, run_data: dict[str, list[dict[str, Any]]], **more: Any
+) -> tuple[str, list[tuple[object, ...]]]:
+    """The status of the run, and the steps with an error in them: name, map index, message."""
+    file = folder / "page.json"
+    file.write_text(json.dumps({"data": [execution(run_data, **more)], "nextCursor": None}))
+    ledger = ingested(folder / "project", [file])
+    steps = "select name, map_index, error_message from steps where status = 'partial' order by started_at"
+    return str(rows(ledger, "select status from runs where native_id = '1'")[0][0]), rows(ledger, steps)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"error": {"message": "timeout of 4000ms exceeded", "name": "AxiosError"}}, "timeout of 4000ms exceeded"),
+        ({"error": "Invalid JSON in response body"}, "Invalid JSON in response body"),
+        ({"order_id": "A-1", "error": {"message": "boom"}}, "boom"),
+        ({"error": True, "message": "not found"}, "not found"),
+        ({"error": {"code": 17}}, '{"code":17}'),
+    ],
+)
+def test_an_item_that_carries_an_error_makes_its_step_and_run_partial(
+    tmp_path: Path, item: dict[str, Any], message: str
+) -> None:
+    data = {"Webhook": [node([{"a": 1}], source=None)], "Call": [node([{"a": 1}, item])]}
+    assert status_of(tmp_path, data) == ("partial", [("Call", 0, message)])
+
+
+@pytest.mark.parametrize("nothing", [None, False, "", " ", "false", "none", 0, {}, []])
+def test_an_error_field_that_says_there_is_none_is_no_error(tmp_path: Path, nothing: object) -> None:
+    data = {"Webhook": [node([{"a": 1}], source=None)], "Call": [node([{"error": nothing}])]}
+    assert status_of(tmp_path, data) == ("succeeded", [])
+
+
+def test_an_error_that_a_trigger_brought_and_nodes_passed_on_is_no_failure_of_theirs(tmp_path: Path) -> None:
+    item = {"error": "disk full", "host": "web-1"}
+    data = {"Webhook": [node([item], source=None)], "Set": [node([item])], "Next": [node([item], source="Set", at=9)]}
+    assert status_of(tmp_path, data) == ("succeeded", [])
+
+
+def test_an_error_output_is_charged_to_the_node_it_left_and_not_to_those_behind(tmp_path: Path) -> None:
+    failed = {"json": {"order_id": "A-1", "error": {"message": "boom"}}}
+    data = {
+        "Webhook": [node([{"a": 1}], source=None)],
+        "Call": [node([], data={"main": [[], [failed]]})],
+        "Ignore": [node([failed["json"]], source="Call", at=9)],
+    }
+    assert status_of(tmp_path, data) == ("partial", [("Call", 0, "boom")])
+
+
+def test_an_error_beside_the_json_of_an_item_counts_too(tmp_path: Path) -> None:
+    data = {
+        "Webhook": [node([{"a": 1}], source=None)],
+        "Tool": [
+            node([], data={"ai_tool": [[{"json": {"a": 1}, "error": {"message": "no quota", "name": "NodeApiError"}}]]})
+        ],
+    }
+    assert status_of(tmp_path, data) == ("partial", [("Tool", 0, "no quota")])
+
+
+def test_a_node_that_failed_and_was_told_to_go_on_makes_the_run_partial(tmp_path: Path) -> None:
+    failed = node([{"a": 1}], executionStatus="error", error={"name": "NodeOperationError", "message": "boom"})
+    assert status_of(tmp_path, {"Webhook": [node([{"a": 1}], source=None)], "Call": [failed]})[0] == "partial"
+
+
+def test_only_the_failing_round_of_a_loop_is_charged(tmp_path: Path) -> None:
+    rounds = [node([{"n": 0}], source="Loop"), node([{"error": "boom"}], source="Loop", at=2)]
+    data = {"Webhook": [node([{"a": 1}], source=None)], "Loop": [node([{"n": 0}, {"n": 1}])], "Call": rounds}
+    assert status_of(tmp_path, data) == ("partial", [("Call", 1, "boom")])
+
+
+def test_an_alert_that_could_not_be_posted_is_no_notice(tmp_path: Path) -> None:
+    report = {"execution": {"id": "7", "error": {"message": "boom"}}}
+    data = {
+        "Error Trigger": [node([report], source=None)],
+        "Post": [node([{"error": "refused"}], source="Error Trigger")],
+    }
+    assert status_of(tmp_path, data, mode="error")[0] == "partial"
+    file = tmp_path / "page.json"
+    assert rows(ingested(tmp_path / "again", [file]), "select count(*) from notices") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("url", "system"),
+    [
+        ("https://api.hubapi.com/crm/v3/objects", "api.hubapi.com"),
+        ("=https://Api.Stripe.com/v1/{{ $json.id }}", "api.stripe.com"),
+        ("https://user:secret@erp.example:8443/x", "erp.example:8443"),
+        ("={{ $json.url }}", None),
+        ("=https://{{ $json.tenant }}.example/x", None),
+    ],
+)
+def test_the_system_of_a_request_is_the_host_that_stands_in_its_address(
+    tmp_path: Path, url: str, system: str | None
+) -> None:
+    nodes = [{"name": "Call", "type": "n8n-nodes-base.httpRequest", "parameters": {"url": url}}]
+    data = {"Webhook": [node([{"a": 1}], source=None)], "Call": [node([{"a": 1}])]}
+    file = tmp_path / "page.json"
+    file.write_text(json.dumps({"data": [execution(data, workflowData={"name": "One", "nodes": nodes})]}))
+    assert rows(ingested(tmp_path / "p", [file]), "select system from steps where name = 'Call'") == [(system,)]
+
+
+def test_the_system_of_an_apps_node_is_the_app(tmp_path: Path) -> None:
+    nodes = [{"name": "Call", "type": "n8n-nodes-base.googleSheets", "parameters": {"operation": "append"}}]
+    file = tmp_path / "execution.json"  # a single execution, as GET /api/v1/executions/1 gives it
+    data = {
+        "Trigger": [node([{"order_id": "A-1"}], source=None)],
+        "Call": [node([{"order_id": "A-1"}], source="Trigger")],
+    }
+    file.write_text(json.dumps(execution(data, workflowData={"name": "One", "nodes": nodes})))
+    ledger = ingested(tmp_path / "p", [file], ORDERS)
+    assert rows(ledger, "select system from steps where name = 'Call'") == [("googleSheets",)]
+    assert rows(ledger, "select operation, system from touches where step_id like '%/Call'") == [
+        ("create", "googleSheets")
+    ]
+
+
+# The event log
+
+
+def test_the_event_log_alone_tells_how_runs_ended(events: Ledger) -> None:
+    assert ids(events, "status = 'failed'") == FAILED - {99}  # its command line process kept no event log
+    assert ids(events, "status = 'cancelled'") == CANCELLED
+    assert ids(events, "status = 'queued'") == QUEUED
+    assert ids(events, "status = 'waiting'") == WAITING
+    assert ids(events, "status = 'running'") == RUNNING | CRASHED | {
+        102
+    }  # resumed after a restart, which it does not say
+
+
+def test_the_event_log_gives_way_to_the_tools_own_record(everything: Ledger, events: Ledger) -> None:
+    assert ids(events, "status = 'succeeded'") >= SILENT | NOT_SAVED
+    assert ids(everything, "status = 'crashed'") == CRASHED
+
+
+def test_publishing_and_unpublishing_are_changes(events: Ledger) -> None:
+    assert rows(events, "select kind, count(*) from changes group by kind order by kind") == [
+        ("activated", 18),
+        ("deactivated", 1),
+        ("updated", 1),
+    ]
+
+
+def test_event_lines_that_tell_of_no_run_are_set_aside_with_the_reason(events: Ledger) -> None:
+    assert rows(events, "select reason, count(*) from set_aside group by reason order by reason") == [
+        ("confirmation", 1163),
+        ("event inside a run", 740),
+        ("not about a run", 5),
+    ]
+
+
+# Recognition and damage
+
+
+@pytest.mark.parametrize("file", EXPORTS, ids=lambda file: str(file.relative_to(FOLDER)))
+def test_exactly_one_adapter_claims_each_file(file: Path) -> None:
+    with opened(file) as inside:
+        verdicts = [
+            recognise(found.samples, adapters().values()) for found in inside if not isinstance(found, Exception)
+        ]
+    wanted = "n8n_database" if file == DATABASE else "n8n_events" if file in EVENTS else "n8n"
+    assert [verdict.claim and verdict.claim.adapter.name for verdict in verdicts] == [wanted], verdicts
+
+
+def test_logs_that_lie_beside_the_executions_are_claimed_by_nobody(tmp_path: Path) -> None:
+    result = take_in(tmp_path, sorted(FOLDER.glob("not_ours/*")))
+    assert [file.outcome for file in result.files] == ["unknown", "unknown"]
+
+
+def test_an_empty_page_is_n8ns_and_holds_nothing(tmp_path: Path) -> None:
+    result = take_in(
+        tmp_path,
+        [FOLDER / "final" / "executions_status_unknown.json", FOLDER / "running" / "rest_executions.page02.json"],
+    )
+    assert [(file.adapter, file.outcome, file.records_read) for file in result.files] == [("n8n", "taken", 0)] * 2
+
+
+def test_no_status_word_of_the_capture_is_unknown_to_us(everything: Ledger) -> None:
+    assert rows(everything, "select distinct status_raw from runs where status = 'unknown'") == [
+        ("running",)
+    ]  # 58, 59, 60
+
+
+def test_an_execution_whose_data_is_damaged_is_still_a_run_and_the_damage_a_reject(tmp_path: Path) -> None:
+    file = tmp_path / "database.sqlite"
+    file.write_bytes(gzip.decompress(DATABASE.read_bytes()))
+    with sqlite3.connect(file) as connection:
+        connection.execute('update execution_data set data = \'[{"resultData":"99"}]\' where executionId = 55')
+    connection.close()
+    ledger = ingested(tmp_path / "p", [file])
+    assert rows(ledger, "select status from runs where native_id = '55'") == [("succeeded",)]
+    assert rows(ledger, "select field, reason from rejects") == [
+        ("data", "its data cannot be read: list index out of range")
+    ]
+
+
+def test_flatted_text_unfolds_and_what_contains_itself_is_cut() -> None:
+    assert unflatten('[{"a":"1","n":7,"me":"0"},["2","2"],"x"]') == {"a": ["x", "x"], "n": 7, "me": None}
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "7", '[{"a":"5"}]', "not json", json.dumps([[str(n + 1)] for n in range(5000)] + ["x"])]
+)
+def test_text_that_is_not_flatted_or_nested_without_end_is_refused(text: str) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        unflatten(text)

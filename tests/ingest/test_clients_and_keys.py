@@ -1,0 +1,165 @@
+"""Which runs are whose, and which business records they touched: as aftershock.toml says."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Toy  # type: ignore[attr-defined]
+from test_bad_input import lines, record
+
+from aftershock.errors import ProjectError
+from aftershock.project import load
+
+CLIENTS = """
+[[clients]]
+id = "acme"
+name = "Acme"
+runs = [{ automation = "acme*" }, { path = "customer.name", equals = "acme" }, { path = "tenant", equals = "acme" }]
+[[clients]]
+id = "globex"
+name = "Globex"
+runs = [{ automation = "globex*" }, { path = "tenant", equals = "globex" }]
+[[records]]
+entity = "order"
+keys = ["order_id", "orderId"]
+[[records]]
+entity = "order"
+pattern = 'GLX-\\d+'
+client = "globex"
+"""
+
+
+def clients(toy: Toy) -> list[tuple[object, ...]]:
+    return list(toy.sql("select native_id, client, shared from runs order by native_id"))
+
+
+def touches(toy: Toy) -> list[tuple[object, ...]]:
+    return list(toy.sql("select run_id, client, entity_key from touches order by all"))
+
+
+def test_a_client_is_found_by_the_name_of_the_automation(toy: Toy) -> None:
+    toy.toml = CLIENTS
+    toy.take(lines([record(1, job="acme / Orders"), record(2, job="Globex sync"), record(3, job="other")]))
+    assert clients(toy) == [("r1", "acme", False), ("r2", "globex", False), ("r3", None, False)]
+
+
+def test_a_client_is_found_by_a_path_or_a_key_at_any_depth_of_the_payload(toy: Toy) -> None:
+    toy.toml = CLIENTS
+    toy.take(
+        lines(
+            [
+                record(1, note={"customer": {"name": "acme"}}),
+                record(2, note={"a": [{"tenant": "Globex"}]}),
+                record(3, note={"tenant": "acmee"}),
+            ]
+        )
+    )
+    assert clients(toy) == [("r1", "acme", False), ("r2", "globex", False), ("r3", None, False)]
+
+
+def test_a_run_that_fits_two_clients_is_shared_and_belongs_to_neither(toy: Toy) -> None:
+    toy.toml = CLIENTS
+    toy.take(lines([record(1, job="acme x", note={"tenant": "globex"}), record(2)]))
+    assert clients(toy)[0] == ("r1", None, True)
+
+
+def test_keys_are_found_by_name_in_json_quoted_json_and_text(toy: Toy) -> None:
+    toy.toml = CLIENTS
+    notes = [
+        {"order_id": "A-1"},
+        {"body": '{"orderId": "A-2"}'},
+        "order_id=A-3 done",
+        {"order_id": 4},
+        {"order_id": None},
+        {"order_ids": "no"},
+    ]
+    toy.take(lines([record(i, job="acme", note=note) for i, note in enumerate(notes)]))
+    assert touches(toy) == [
+        ("toy:r0", "acme", "A-1"),
+        ("toy:r1", "acme", "A-2"),
+        ("toy:r2", "acme", "A-3"),
+        ("toy:r3", "acme", "4"),
+    ]
+
+
+def test_a_pattern_finds_keys_anywhere_and_may_say_whose_they_are(toy: Toy) -> None:
+    toy.toml = CLIENTS
+    toy.take(lines([record(1, job="acme", note="moved GLX-7 and GLX-8, GLX-7 again"), record(2)]))
+    assert touches(toy) == [("toy:r1", "globex", "GLX-7"), ("toy:r1", "globex", "GLX-8")]
+
+
+def test_keys_are_found_before_secrets_are_taken_out_and_hashed_where_asked(toy: Toy) -> None:
+    toy.toml = '[[records]]\nentity = "contact"\nkeys = ["email"]\nhashed = true\n'
+    toy.take(lines([record(1, note={"email": "Ann@Example.org"}), record(2, note={"email": "ann@example.org"})]))
+    keys = {key for _, _, key in touches(toy)}
+    assert len(keys) == 1
+    assert "@" not in str(keys.pop())
+
+
+def test_a_change_of_the_rules_has_known_files_read_again_without_doubling_anything(toy: Toy) -> None:
+    content = lines([record(1, job="acme", note={"order_id": "A-1"}), record(2)])
+    toy.take(content)
+    assert clients(toy)[0] == ("r1", None, False)
+    toy.toml = CLIENTS
+    assert toy.one(content).outcome == "taken"
+    assert clients(toy)[0] == ("r1", "acme", False)
+    assert toy.sql("select (select count(*) from imports), (select count(*) from status_history)") == [(1, 2)]
+    toy.toml = ""
+    toy.take(content)
+    assert clients(toy)[0] == ("r1", None, False)
+    assert touches(toy) == []
+
+
+def test_a_source_covers_whole_days_only_where_it_is_declared(toy: Toy) -> None:
+    content = lines([record(1), record(2, begin="2026-11-21T09:00:00Z", end=None)])
+    toy.take(content)
+    assert toy.sql("select covers_from::VARCHAR, covers_to::VARCHAR, completeness from coverage") == [
+        ("2026-11-20 10:00:00+00", "2026-11-21 09:00:00+00", "unknown")
+    ]
+    toy.toml = '[[sources]]\nname = "main"\ntool = "toy"\ncovers = "day"\ntime_zone = "Europe/Berlin"\n'
+    toy.take(content)
+    assert toy.sql(
+        "select covers_from::VARCHAR, covers_to::VARCHAR, completeness from coverage where source = 'main' order by 1"
+    ) == [
+        ("2026-11-19 23:00:00+00", "2026-11-20 23:00:00+00", "complete"),
+        ("2026-11-20 23:00:00+00", "2026-11-21 23:00:00+00", "complete"),
+    ]
+    assert toy.sql("select run_id from runs where source = 'main' order by 1") == [("toy@main:r1",), ("toy@main:r2",)]
+
+
+@pytest.mark.parametrize(
+    ("toml", "key", "remedy"),
+    [
+        ('time_zone = "Mars"', "time_zone", "IANA"),
+        ('[[clients]]\nid = "A B"\nname = "x"', "clients.0.id", "lower-case"),
+        ('[[records]]\nentity = "o"', "records.0", "say where the key is"),
+        ('[[records]]\nentity = "o"\npattern = "("', "records.0.pattern", "no regular expression"),
+        (
+            '[[expectations]]\nname = "e"\nentity = "o"\nafter = "a"\nthen = "b"\nwithin = 30',
+            "expectations.0.within",
+            "with its unit",
+        ),
+        (
+            '[[expectations]]\nname = "e"\nentity = "o"\nafter = "a"\nthen = "b"\nwithin = "30m"',
+            "expectations.0.entity",
+            "no [[records]]",
+        ),
+        ("nonsense = 1", "nonsense", "not permitted"),
+        ("a = [", "the whole file", "no valid TOML"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_file_key_and_remedy(
+    toy: Toy, toml: str, key: str, remedy: str
+) -> None:
+    toy.folder.mkdir()
+    (toy.folder / "aftershock.toml").write_text(toml)
+    with pytest.raises(ProjectError) as caught:
+        load(toy.folder)
+    assert caught.value.key == key
+    assert remedy in str(caught.value)
+    assert str(caught.value).startswith("aftershock.toml: ")
+
+
+def test_a_pattern_that_only_python_knows_is_refused_before_any_file_is_read(toy: Toy) -> None:
+    toy.toml = "[[records]]\nentity = 'o'\npattern = '(?<=x)y'\n"
+    with pytest.raises(ProjectError, match="DuckDB"):
+        toy.take(lines([record(1), record(2)]))

@@ -1,0 +1,243 @@
+"""What needs attention: one cause, one item, with every run and record it hit. Worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import ibis
+from markupsafe import Markup
+
+from aftershock.metrics.shares import UNFINISHED, dated
+from aftershock.model import FAILURES
+from aftershock.reports.blocks.attention import Attention
+from aftershock.reports.blocks.markup import count, key, lasting, moment, name
+from aftershock.reports.views.records import short
+
+if TYPE_CHECKING:
+    from aftershock.expectations import Reconciliation
+    from aftershock.reports.views.scope import Scope
+
+_SHOWN = 5
+_STUCK = timedelta(days=1)
+_WORDS = {"failed": "failed", "timed_out": "timed out", "crashed": "ended without saying so"}
+
+
+@dataclass
+class Cause:
+    """Everything that one thing hit. `kind`: run (an error of an automation), gap (a hole in a log), else."""
+
+    kind: str
+    automation: str = ""
+    status: str = ""
+    message: str = ""
+    runs: dict[str, None] = field(default_factory=dict)
+    n_runs: int = 0
+    missing: dict[str, None] = field(default_factory=dict)
+    late: dict[str, None] = field(default_factory=dict)
+    unclear: dict[str, None] = field(default_factory=dict)
+    broken: dict[str, None] = field(default_factory=dict)
+    clients: set[str] = field(default_factory=set)
+    entity: str = "record"
+    first: datetime | None = None
+    lost_s: float = 0.0
+    severe: bool = False
+    then: str = ""
+
+    @property
+    def records(self) -> list[str]:
+        """The keys of all records it hit."""
+        return list({**self.missing, **self.late, **self.unclear})
+
+
+def attention_of(scope: Scope, records: Reconciliation) -> list[Attention]:
+    """One item per cause: records out of step, work that ended failed, successes that were none, holes in the log, stuck runs."""
+    causes: dict[tuple[str, ...], Cause] = {}
+    _from_runs(causes, scope)
+    _from_records(causes, records)
+    _from_gaps(causes, scope)
+    _from_stuck(causes, scope)
+    zone, fleet = scope.period.time_zone, scope.client is None
+    return sorted((_item(cause, zone, fleet) for cause in causes.values()), key=lambda item: -item.weight)
+
+
+def _from_runs(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
+    """Work of the period whose last attempt failed, or said success and was none."""
+    runs = dated(scope.runs)
+    runs = runs.mutate(root=ibis.coalesce(runs.root_run_id, runs.run_id))
+    last = ibis.window(group_by="root", order_by=[ibis.desc(runs.moment), ibis.desc(runs.attempt), ibis.desc(runs.run_id)])
+    runs = runs.mutate(place=ibis.row_number().over(last))
+    bad = runs.filter(runs.place == 0, runs.role == "work", runs.status.isin([*FAILURES, "partial"]), scope.period.holds(runs.moment))
+    said = ibis.coalesce(bad.error_message, bad.error_type, "")
+    groups = bad.group_by(
+        automation=bad.automation.fill_null(""), status=bad.status, print=ibis.coalesce(bad.fingerprint, bad.error_type, bad.error_message, "")
+    ).aggregate(
+        n=bad.count(),
+        first=bad.moment.min(),
+        message=said.max(),
+        runs=bad.run_id.collect(),
+        clients=bad.client.collect(),
+    )
+    for row in groups.execute().itertuples():
+        cause = causes.setdefault(("run", row.automation, row.status, row.print), Cause("run"))
+        cause.automation, cause.status, cause.message, cause.n_runs = row.automation, row.status, row.message, int(row.n)
+        cause.runs.update(dict.fromkeys(sorted(row.runs)))
+        cause.clients.update(client for client in row.clients if isinstance(client, str))
+        cause.first = row.first.to_pydatetime()
+
+
+def _from_records(causes: dict[tuple[str, ...], Cause], records: Reconciliation) -> None:
+    severe = {expectation.name for expectation in records.expectations if expectation.severe}
+    thens = {expectation.name: short(expectation.then) for expectation in records.expectations}
+    rows = records.table.filter(records.table.verdict.isin(["missing", "late", "cannot_tell"])).execute()
+    for row in rows.sort_values(["activated_at", "entity_key"]).itertuples():
+        cause = causes.setdefault(_identity(row), Cause(_identity(row)[0]))
+        where = {"missing": cause.missing, "late": cause.late, "cannot_tell": cause.unclear}[row.verdict]
+        where[str(row.entity_key)] = None
+        cause.broken[row.expectation] = None
+        cause.entity, cause.then = str(row.entity_type), cause.then or thens[row.expectation]
+        cause.severe |= row.expectation in severe and row.verdict == "missing"
+        if isinstance(row.client, str):
+            cause.clients.add(row.client)
+        if isinstance(row.cause_run_id, str):
+            cause.runs[row.cause_run_id] = None
+        cause.message = cause.message or next((text for text in (row.cause, row.missing_input) if isinstance(text, str)), "")
+        begun = row.activated_at.to_pydatetime()
+        cause.first = min(cause.first or begun, begun)
+
+
+def _identity(row: Any) -> tuple[str, ...]:
+    """What makes two records' causes the same one, across expectations."""
+    kind, _, rest = str(row.cause_key).partition("|")
+    if kind in ("then", "after"):
+        return ("run", *rest.split("|", 2))
+    if kind == "gap":
+        return ("gap", rest.partition("|")[0])
+    return (kind, row.expectation, rest)
+
+
+def _from_gaps(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
+    for row in scope.coverage.gaps.execute().itertuples():
+        cause = causes.setdefault(("gap", row.source), Cause("gap"))
+        begun, ended = row.gap_from.to_pydatetime(), row.gap_to.to_pydatetime()
+        cause.automation = row.source
+        cause.lost_s += (ended - begun).total_seconds()
+        cause.first = min(cause.first or begun, begun)
+
+
+def _from_stuck(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
+    """Runs of the period that a day after they began had not ended, as far as the logs reach."""
+    if scope.as_of is None:
+        return
+    runs = dated(scope.runs)
+    open_ = runs.filter(runs.status.isin(list(UNFINISHED)), scope.period.holds(runs.moment), runs.moment < scope.as_of - _STUCK)
+    for row in open_.order_by("moment").select("run_id", "automation", "status", "moment", "client").execute().itertuples():
+        cause = causes.setdefault(("stuck", str(row.automation)), Cause("stuck", str(row.automation), row.status))
+        cause.n_runs += 1
+        cause.runs[row.run_id] = None
+        cause.first = cause.first or row.moment.to_pydatetime()
+        if isinstance(row.client, str):
+            cause.clients.add(row.client)
+
+
+def _item(cause: Cause, zone: str, fleet: bool) -> Attention:
+    title, detail, step = {"run": _run, "gap": _gap, "stuck": _stuck}.get(cause.kind, _other)(cause)
+    tone: Literal["bad", "partial", "none"] = "none"
+    if cause.missing or cause.late or (cause.kind == "run" and cause.status in FAILURES):
+        tone = "bad" if cause.missing or cause.status in FAILURES else "partial"
+    elif cause.kind == "run":
+        tone = "partial"
+    tags = [count(len(cause.records), cause.entity)] if cause.records else []
+    tags += [count(cause.n_runs, "run")] if cause.n_runs else []
+    tags += ["cannot tell" if tone == "none" else "certain"]
+    tags += [", ".join(sorted(cause.clients))] if fleet and cause.clients else []
+    return Attention(
+        title=title,
+        detail=detail,
+        tone=tone,
+        weight=_weight(cause),
+        tags=tags,
+        since=f"since {moment(cause.first, zone)}" if cause.first else "",
+        next_step=step,
+        runs=list(cause.runs),
+        records=cause.records,
+    )
+
+
+def _weight(cause: Cause) -> float:
+    damage = 50 * len(cause.missing) + 10 * len(cause.late) + 0.2 * len(cause.unclear)
+    runs = {"run": 5.0 if cause.status in FAILURES else 4.0}.get(cause.kind, 0.5) * cause.n_runs
+    return damage + runs + (1000 if cause.severe and cause.missing else 0) + cause.lost_s / 86400
+
+
+def _run(cause: Cause) -> tuple[Markup, Markup, str]:
+    who = name(cause.automation or "an automation")
+    silent = cause.status == "partial"
+    hit = _hit(cause)
+    if hit:
+        why = Markup("{} said success, but a step of it failed").format(who) if silent else Markup("{} {}").format(who, _word(cause.status))
+        title = Markup("{}: {}").format(hit, why)
+    elif silent:
+        title = Markup("{} said success {}, but a step of it failed").format(who, _times(cause.n_runs))
+    else:
+        title = Markup("{} {} {}").format(who, _word(cause.status), _times(cause.n_runs))
+    said = Markup("The log says: “{}”. ").format(_cut(cause.message)) if cause.message else Markup("The log gives no reason. ")
+    step = "check the targets, then replay what is not there" if cause.missing else "look at the first of these runs"
+    return title, said + _names(cause), step
+
+
+def _gap(cause: Cause) -> tuple[Markup, Markup, str]:
+    source = cause.automation or "a source"
+    title = Markup("Cannot tell: no log of {} for {}").format(name(source), lasting(cause.lost_s))
+    if not cause.automation:
+        title = Markup("Cannot tell for {}: a log is missing").format(count(len(cause.unclear), cause.entity))
+    detail = Markup("What ran in that time may have gone well or not. {}").format(_names(cause))
+    return title, detail, f"missing input: {cause.message or f'an export of {source} for that time'}"
+
+
+def _stuck(cause: Cause) -> tuple[Markup, Markup, str]:
+    title = Markup("{} of {} had not ended a day later").format(count(cause.n_runs, "run"), name(cause.automation))
+    return title, Markup("The newest log still says “{}”. {}").format(cause.status, _names(cause)), "look in the tool, or take in a newer export"
+
+
+def _other(cause: Cause) -> tuple[Markup, Markup, str]:
+    hit = _hit(cause) or count(len(cause.unclear), cause.entity) + ": cannot tell"
+    step = "check the targets, then replay what is not there" if cause.missing else "take in the missing input" if cause.unclear else ""
+    return Markup("{}: {}").format(hit, _cut(cause.message)), _names(cause), step
+
+
+def _hit(cause: Cause) -> str:
+    """`3 orders never reached CRM sync, 1 late`."""
+    parts = []
+    if cause.missing:
+        parts.append(f"{count(len(cause.missing), cause.entity)} never reached {cause.then}")
+    if cause.late:
+        word = f"{len(cause.late)}" if parts else count(len(cause.late), cause.entity)
+        parts.append(f"{word} late" if parts else f"{word} reached {cause.then} late")
+    return ", ".join(parts)
+
+
+def _names(cause: Cause) -> Markup:
+    """The first few records, else the first few runs."""
+    shown: Iterable[str] = cause.records or cause.runs
+    many = list(shown)
+    if not many:
+        return Markup("")
+    listed = Markup(", ").join(key(item) for item in many[:_SHOWN])
+    more = f" and {len(many) - _SHOWN:,} more" if len(many) > _SHOWN else ""
+    return Markup("{}{}{}.").format("" if cause.records else Markup("Runs ") if len(many) > 1 else Markup("Run "), listed, more)
+
+
+def _word(status: str) -> str:
+    return _WORDS.get(status, status)
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else "twice" if n == 2 else f"{n:,} times"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else line[:159] + "…"

@@ -1,0 +1,80 @@
+"""Where the numbers come from: sources with coverage, freshness and limits; records read, set aside and refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aftershock.adapters.registry import adapters
+from aftershock.reports.blocks.markup import moment, percent
+
+if TYPE_CHECKING:
+    from aftershock.adapters.base import Fidelity
+    from aftershock.reports.views.scope import Scope
+
+_CANNOT = {
+    "attempts": "retries of a run",
+    "steps": "single steps",
+    "items": "item counts",
+    "trigger": "what started a run",
+    "versions": "versions",
+    "parents": "which run started which",
+    "keys": "record keys",
+}
+
+
+def sources_of_page(scope: Scope) -> list[dict[str, Any]]:
+    """A dict per source: name, tool, covered, share, last, limits; words for people beside the share."""
+    zone = scope.period.time_zone
+    shares = {row.source: float(row.share) for row in scope.coverage.to_pandas().itertuples()}
+    newest = _newest(scope)
+    tools = _tools(scope)
+    return [
+        {
+            "name": source,
+            "tool": tools.get(source, source),
+            "covered": percent(shares[source]) if shares.get(source) else "nothing",
+            "share": shares.get(source),
+            "last": moment(newest[source], zone) if source in newest else "never",
+            "limits": limits_of(tools.get(source, source)),
+        }
+        for source in scope.sources
+    ]
+
+
+def limits_of(tool: str) -> str:
+    """What the exports of a tool cannot tell, from its adapters; the best of them where a tool has several."""
+    found = [adapter.fidelity for adapter in adapters().values() if adapter.tool == tool]
+    if not found:
+        return "as far as its mapping goes"
+    cannot = [words for flag, words in _CANNOT.items() if not any(getattr(fidelity, flag) for fidelity in found)]
+    inferred = list(dict.fromkeys(fidelity.inferred for fidelity in found if fidelity.inferred != "nothing"))
+    parts = [", ".join(cannot)] if cannot else ["nothing that this page needs"]
+    parts += [f"inferred: {'; '.join(inferred)}"] if inferred else []
+    return ". ".join(parts + _kept(found))
+
+
+def files_of(scope: Scope) -> Mapping[str, int]:
+    """Records read, mapped, set aside and rejected, over all files of the page's sources."""
+    imports = scope.ledger.imports
+    if scope.client_id:
+        imports = imports.filter(imports.source.isin(list(scope.sources) or [""]))
+    names = ("records_read", "mapped", "set_aside", "rejects")
+    row = imports.aggregate(**{name: imports[name].sum().fill_null(0) for name in names}).execute()
+    return {name: int(row[name].iloc[0]) for name in names}
+
+
+def _kept(found: list[Fidelity]) -> list[str]:
+    kept = next((fidelity.retention for fidelity in found if fidelity.retention != "unknown"), "")
+    return [f"kept by the tool: {kept}"] if kept else []
+
+
+def _newest(scope: Scope) -> dict[str, Any]:
+    runs = scope.ledger.runs
+    rows = runs.group_by("source").aggregate(newest=runs.last_seen_at.max()).execute()
+    return {row.source: row.newest.to_pydatetime() for row in rows.itertuples() if row.newest == row.newest}
+
+
+def _tools(scope: Scope) -> dict[str, str]:
+    runs = scope.ledger.runs.select("source", "tool").distinct().execute()
+    return {source.name: source.tool for source in scope.project.sources} | dict(zip(runs.source, runs.tool, strict=True))
