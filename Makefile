@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DOCS := README.md $(wildcard docs/*.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lab check docs format lock wheel clean
+.PHONY: help report test slow lab check docs format lock wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -17,6 +17,10 @@ report: $(READY)  ## take in data/sample and render the fleet page and each clie
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest
+
+slow: $(READY)  ## the long forms of the tests that search at random, and the benchmark of big ledgers (an hour, some 15 GB)
+	AFTERSHOCK_LONG=1 $(BIN)/python -m pytest --timeout=3600 tests/ledger
+	$(BIN)/python benchmarks/reingest.py
 
 lab: $(READY)  ## JupyterLab in this folder
 	$(BIN)/aftershock lab

@@ -26,10 +26,11 @@ import duckdb
 
 from aftershock.ingest.pipeline import ingest
 from aftershock.ledger.store import Store, Writer
-from aftershock.model import TABLES
+from aftershock.model import BY_NAME
 from aftershock.project import Project, load
 
 SEED_RUNS = 50_000
+MULTIPLIED = [BY_NAME[name] for name in ("run_observations", "runs", "status_history", "touch_observations", "touches")]
 DAGS = 40
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 EVERY = timedelta(seconds=8)  # 20 million runs are five years
@@ -131,12 +132,16 @@ def _export(folder: Path, size: int, batch: int, known: str) -> tuple[Path, int]
 def _grow(project: Project, size: int, wanted: int) -> int:
     """Multiply what the seed left behind until there are `wanted` runs; gives how many there are."""
     have = max(size, SEED_RUNS)
-    step = 20 * SEED_RUNS
     with _no_publish(), Store(project.ledger_folder).write() as writer:
         con = writer.connection
+        for table in MULTIPLIED:
+            con.execute(f"""
+                create or replace temp table seed_{table.name} as
+                select right(run_id, 10)::BIGINT as seed, * from {table.name} where run_id like '%/run-00000%' and seed < {SEED_RUNS}
+            """).fetchall()
         while have < wanted:
             with writer.transaction():
-                more = min(step, wanted - have)
+                more = min(20 * SEED_RUNS, wanted - have)
                 _multiply(con, have, more)
                 have += more
         con.execute("update automations set last_run_at = (select max(started_at) from runs)").fetchall()
@@ -145,37 +150,32 @@ def _grow(project: Project, size: int, wanted: int) -> int:
 
 
 def _multiply(con: duckdb.DuckDBPyConnection, begin: int, count: int) -> None:
-    """Runs `begin` to `begin + count` of every table, from the seed's rows."""
+    """Runs `begin` to `begin + count` of every table, from the seed's rows; each 50,000 as if by a write of their own."""
     con.execute(f"""
         create or replace temp table copies as
         select number % {SEED_RUNS} as seed, number - number % {SEED_RUNS} as later from range({begin}, {begin + count}) t(number)
-        order by number
     """).fetchall()
-    seconds = EVERY.total_seconds()
-    for table in TABLES:
-        if "run_id" not in table.names or table.name in ("steps", "step_observations", "notices", "notice_observations"):
-            continue
-        ids = [name for name in table.names if name in ("run_id", "root_run_id")]
-        later = [f"left({name}, length({name}) - 10) || lpad((seed + later)::VARCHAR, 10, '0') as {name}" for name in ids]
-        later += [
-            f"lpad((seed + later)::VARCHAR, 10, '0') as {name}".replace("lpad", "'run-' || lpad", 1)
-            for name in table.names
-            if name == "native_id"
-        ]
-        later += [f"md5(touch_id || later) as {name}" for name in table.names if name == "touch_id"]
-        later += [f"'ORD-' || (seed + later) as {name}" for name in table.names if name == "entity_key"]
-        later += [
-            f'"{column.name}" + to_seconds(later * {seconds}) as "{column.name}"'
-            for column in table.columns
-            if column.type == "TIMESTAMPTZ"
-        ]
+    id_10 = "lpad((seed + later)::VARCHAR, 10, '0')"
+    new = {
+        "run_id": f"left(run_id, length(run_id) - 10) || {id_10}",
+        "root_run_id": f"left(run_id, length(run_id) - 10) || {id_10}",
+        "native_id": f"'run-' || {id_10}",
+        "touch_id": "md5(touch_id || later)",
+        "entity_key": "'ORD-' || (seed + later)",
+        "write_no": f"write_no + later // {SEED_RUNS}",
+        "first_write": f"first_write + later // {SEED_RUNS}",
+    }
+    for table in MULTIPLIED:
+        columns = {name: new[name] for name in table.names if name in new}
+        for column in table.columns:
+            if column.type == "TIMESTAMPTZ":
+                columns[column.name] = f'"{column.name}" + to_seconds(later * {EVERY.total_seconds()})'
+        replaced = ", ".join(f'{value} as "{name}"' for name, value in columns.items())
         con.execute(f"""
             insert into {table.name} by name
-            select old.* replace ({", ".join(later)})
-            from copies join {table.name} old on right(old.run_id, 10)::BIGINT = copies.seed
-            where right(old.run_id, 10) < lpad('{SEED_RUNS}', 10, '0')
-            order by later, seed
+            select old.* exclude (seed) replace ({replaced}) from copies join seed_{table.name} old using (seed)
         """).fetchall()
+    con.execute(f"update ledger_state set commits = commits + {count // SEED_RUNS}").fetchall()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from aftershock.adapters.registry import adapters
 from aftershock.ingest.containers import opened
 from aftershock.ingest.recognise import recognise
 from aftershock.ledger.reader import Ledger
+from aftershock.model import BY_NAME
 
 FOLDER = Path(__file__).parent / "n8n"
 DATABASE = FOLDER / "database.sqlite.gz"
@@ -29,6 +29,8 @@ EDITOR = sorted(FOLDER.glob("final/rest_executions.*"))
 WORKFLOWS = FOLDER / "final" / "workflows.page01.json.gz"
 EVENTS = sorted(FOLDER.glob("logs/*"))
 EXPORTS = [DATABASE, *sorted(FOLDER.glob("running/*")), *sorted(FOLDER.glob("final/*")), *EVENTS]
+MIXED = [DATABASE, *sorted(FOLDER.glob("running/executions_*.page*")), WITH_DATA[2], EDITOR[0], *EVENTS]
+FEW = [DATABASE, FOLDER / "running" / "executions_includeData.page01.json.gz", EDITOR[1], BY_STATUS[-1], EVENTS[0]]
 ORDERS = """
 [[records]]
 entity = "order"
@@ -54,8 +56,12 @@ DELETED = 3
 # What the API and the database both know of a run.
 SHARED = """select run_id, tool, source, automation_id, automation, root_run_id, parent_run_id, role, status, status_raw, trigger,
     started_at, ended_at, duration_s, items_out, error_type, error_message, fingerprint, had_failed_step from runs"""
-ALL_RUNS = "from runs order by run_id"
-ALL_STEPS = "from steps order by step_id"
+
+
+def every_row(ledger: Ledger, table: str, key: str) -> list[tuple[object, ...]]:
+    """A table whole, but for the numbers of the writes that stored its rows."""
+    columns = ", ".join(f'"{name}"' for name in BY_NAME[table].names if "write" not in name)
+    return rows(ledger, f"select {columns} from {table} order by {key}")
 
 
 def ids(ledger: Ledger, condition: str) -> set[int]:
@@ -87,7 +93,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    return ingested(tmp_path_factory.mktemp("everything"), EXPORTS)
+    return ingested(tmp_path_factory.mktemp("everything"), MIXED)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +162,7 @@ def test_a_waiting_run_has_no_end(database: Ledger) -> None:
 
 def test_a_queued_run_is_known_by_when_it_was_queued(database: Ledger) -> None:
     queued = rows(database, "select queued_at, started_at, is_finished from runs where native_id = '126'")
-    assert queued == [(datetime(2026, 11, 23, 2, 36, 50, 273000, tzinfo=UTC), None, False)]
+    assert queued == [(datetime(2026, 11, 23, 2, 36, 50, 274000, tzinfo=UTC), None, False)]
 
 
 # The API and the database are the same runs
@@ -169,12 +175,11 @@ def test_the_api_and_the_database_give_the_same_runs(api: Ledger, database: Ledg
 
 
 def test_the_api_and_the_database_give_the_same_steps(api: Ledger, database: Ledger) -> None:
-    assert rows(api, ALL_STEPS) == rows(database, ALL_STEPS)
+    assert every_row(api, "steps", "step_id") == every_row(database, "steps", "step_id")
 
 
 def test_the_api_and_the_database_give_the_same_notices(api: Ledger, database: Ledger) -> None:
-    query = "from notices order by notice_id"
-    assert rows(api, query) == rows(database, query)
+    assert every_row(api, "notices", "notice_id") == every_row(database, "notices", "notice_id")
 
 
 def test_workflow_definitions_are_the_same_in_the_api_and_the_database(tmp_path: Path, database: Ledger) -> None:
@@ -182,17 +187,17 @@ def test_workflow_definitions_are_the_same_in_the_api_and_the_database(tmp_path:
     assert rows(ingested(tmp_path, [WORKFLOWS]), query) == rows(database, query)
 
 
-def test_any_order_of_the_files_gives_the_same_ledger(tmp_path: Path, everything: Ledger) -> None:
-    for seed in (1, 2):
-        files = Random(seed).sample(EXPORTS, len(EXPORTS))
-        shuffled = ingested(tmp_path / str(seed), files)
-        assert rows(shuffled, ALL_RUNS) == rows(everything, ALL_RUNS)
-        assert rows(shuffled, ALL_STEPS) == rows(everything, ALL_STEPS)
+def test_any_order_of_the_files_gives_the_same_ledger(tmp_path: Path) -> None:
+    orders = [FEW, FEW[::-1], FEW[2:] + FEW[:2]]
+    ledgers = [ingested(tmp_path / str(number), order) for number, order in enumerate(orders)]
+    for table, key in (("runs", "run_id"), ("steps", "step_id"), ("notices", "notice_id")):
+        first, *others = (every_row(ledger, table, key) for ledger in ledgers)
+        assert others == [first, first]
 
 
 @pytest.mark.parametrize("direction", [1, -1])
 def test_a_later_page_tells_how_a_waiting_run_went_on(tmp_path: Path, direction: int) -> None:
-    files = [FOLDER / "running" / "executions_status_waiting.json", *WITH_DATA][::direction]
+    files = [FOLDER / "running" / "executions_status_waiting.json", *WITHOUT_DATA, BY_STATUS[-1]][::direction]
     ledger = ingested(tmp_path, files)
     history = (
         "select native_id, status from status_history join runs using (run_id) where native_id in ('74', '75', '76')"
@@ -267,10 +272,10 @@ def test_a_failed_run_keeps_its_error_version_and_times(database: Ledger) -> Non
             "failed",
             "error",
             "webhook",
-            datetime(2026, 11, 23, 2, 27, 4, 956000, tzinfo=UTC),
-            datetime(2026, 11, 23, 2, 27, 4, 961000, tzinfo=UTC),
-            datetime(2026, 11, 23, 2, 27, 8, 6000, tzinfo=UTC),
-            3.045,
+            datetime(2026, 11, 23, 2, 27, 4, 957000, tzinfo=UTC),
+            datetime(2026, 11, 23, 2, 27, 4, 960000, tzinfo=UTC),
+            datetime(2026, 11, 23, 2, 27, 8, 8000, tzinfo=UTC),
+            3.048,
             None,
             "e87d45a7-8ef7-46cd-af8f-ffb04e95e5be",
             "NodeApiError",
@@ -318,15 +323,13 @@ def test_a_success_counts_the_items_of_its_last_node(database: Ledger) -> None:
 
 
 def test_a_run_touches_the_orders_that_started_it_and_a_step_those_it_put_out(database: Ledger) -> None:
-    query = "select step_id, operation, system from touches where run_id = 'n8n:13' and entity_key = 'ACME-4008' order by step_id nulls first"
-    assert (
-        rows(database, query) == [(None, None, None), ("n8n:13/Webhook", None, None)]
-        or rows(database, query)[0][0] is None
-    )
-    written = (
-        "select operation, system from touches where step_id = 'n8n:11/Upsert contact' and entity_key = 'ACME-4007'"
-    )
-    assert rows(database, written) == [("create", "127.0.0.1:18080")]
+    query = "select step_id, operation, system from touches where run_id = 'n8n:11' and entity_key = 'ACME-4007' order by 1 nulls first"
+    assert rows(database, query) == [
+        (None, "unknown", "n8n"),
+        ("n8n:11/Check result", "unknown", "n8n"),
+        ("n8n:11/Upsert contact", "create", "127.0.0.1:18080"),
+        ("n8n:11/Webhook", "unknown", "n8n"),
+    ]
 
 
 def test_a_step_does_not_touch_the_record_of_an_item_that_failed(database: Ledger) -> None:
@@ -360,136 +363,159 @@ def node(items: Sequence[Any], *, source: str | None = "Webhook", at: int = 0, *
     } | more
 
 
-def execution(run_data: dict[str, list[dict[str, Any]]], **more: Any) -> dict[str, Any]:
-    """An execution as the public API gives it, with data."""
+WEBHOOK = node([{"a": 1}], source=None)
+ALERT = {"execution": {"id": "failing item 0", "error": {"message": "boom"}}}
+BROUGHT = {"error": "disk full", "host": "web-1"}
+FAILED_ITEM = {"json": {"order_id": "A-1", "error": {"message": "boom"}}}
+WITH_ERROR: list[tuple[Any, str]] = [
+    ({"error": {"message": "timeout of 4000ms exceeded", "name": "AxiosError"}}, "timeout of 4000ms exceeded"),
+    ({"error": "Invalid JSON in response body"}, "Invalid JSON in response body"),
+    ({"order_id": "A-1", "error": {"message": "boom"}}, "boom"),
+    ({"error": True, "message": "not found"}, "not found"),
+    ({"error": {"code": 17}}, '{"code":17}'),
+]
+NO_ERROR: list[Any] = [None, False, "", " ", "false", "none", 0, {}, []]
+URLS = [
+    ("https://api.hubapi.com/crm/v3/objects", "api.hubapi.com"),
+    ("=https://Api.Stripe.com/v1/{{ $json.id }}", "api.stripe.com"),
+    ("https://user:secret@erp.example:8443/x", "erp.example:8443"),
+    ("={{ $json.url }}", None),
+    ("=https://{{ $json.tenant }}.example/x", None),
+]
+MADE: dict[str, dict[str, list[dict[str, Any]]]] = {
+    **{
+        f"failing item {n}": {"Webhook": [WEBHOOK], "Call": [node([{"a": 1}, item])]}
+        for n, (item, _) in enumerate(WITH_ERROR)
+    },
+    **{f"no error {n}": {"Webhook": [WEBHOOK], "Call": [node([{"error": word}])]} for n, word in enumerate(NO_ERROR)},
+    **{f"url {n}": {"Webhook": [WEBHOOK], f"Call {n}": [node([{"a": 1}])]} for n in range(len(URLS))},
+    "brought": {
+        "Webhook": [node([BROUGHT], source=None)],
+        "Set": [node([BROUGHT])],
+        "Next": [node([BROUGHT], source="Set", at=9)],
+    },
+    "error output": {
+        "Webhook": [WEBHOOK],
+        "Call": [node([], data={"main": [[], [FAILED_ITEM]]})],
+        "Ignore": [node([FAILED_ITEM["json"]], source="Call", at=9)],
+    },
+    "beside json": {
+        "Webhook": [WEBHOOK],
+        "Tool": [node([], data={"ai_tool": [[{"json": {"a": 1}, "error": {"message": "no quota"}}]]})],
+    },
+    "told to go on": {
+        "Webhook": [WEBHOOK],
+        "Call": [node([{"a": 1}], executionStatus="error", error={"name": "NodeOperationError", "message": "boom"})],
+    },
+    "loop": {
+        "Webhook": [WEBHOOK],
+        "Loop": [
+            node([{"n": 0}], at=1),
+            node([{"n": 1}], source="Call", at=3),
+            node([{"n": 2}], source="Call", at=5),
+            node([{"error": "boom"}, {"n": 1}, {"error": "boom"}], source="Call", at=7),
+        ],
+        "Call": [
+            node([{"error": "boom"}], source="Loop", at=2),
+            node([{"n": 1}], source="Loop", at=4),
+            node([{"error": "boom"}], source="Loop", at=6),
+        ],
+        "Done": [node([{"error": "boom"}], source="Loop", at=8)],
+    },
+    "refused alert": {
+        "Error Trigger": [node([ALERT], source=None)],
+        "Post": [node([{"error": "refused"}], source="Error Trigger")],
+    },
+    "posted alert": {
+        "Error Trigger": [node([ALERT], source=None)],
+        "Post": [node([{"ok": True}], source="Error Trigger")],
+    },
+    "app": {"Webhook": [WEBHOOK], "Sheet": [node([{"order_id": "A-1"}])]},
+}
+NODES = [
+    {"name": "Sheet", "type": "n8n-nodes-base.googleSheets", "parameters": {"operation": "append"}},
+    *(
+        {"name": f"Call {n}", "type": "n8n-nodes-base.httpRequest", "parameters": {"url": url}}
+        for n, (url, _) in enumerate(URLS)
+    ),
+]
+
+
+def execution(name: str, run_data: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """A successful execution as the public API gives it, with data."""
     return {
-        "id": "1",
+        "id": name,
         "finished": True,
-        "mode": "webhook",
+        "mode": "error" if "alert" in name else "webhook",
         "status": "success",
         "startedAt": "2026-11-23T02:27:04.961Z",
         "stoppedAt": "2026-11-23T02:27:08.006Z",
         "workflowId": "w1",
-        "workflowData": {"id": "w1", "name": "One", "nodes": []},
+        "workflowData": {"id": "w1", "name": "One", "nodes": NODES},
         "data": {"resultData": {"runData": run_data, "lastNodeExecuted": list(run_data)[-1]}},
-    } | more
-
-
-def status_of(
-    folder: Path, run_data: dict[str, list[dict[str, Any]]], **more: Any
-) -> tuple[str, list[tuple[object, ...]]]:
-    """The status of the run, and the steps with an error in them: name, map index, message."""
-    file = folder / "page.json"
-    file.write_text(json.dumps({"data": [execution(run_data, **more)], "nextCursor": None}))
-    ledger = ingested(folder / "project", [file])
-    steps = "select name, map_index, error_message from steps where status = 'partial' order by started_at"
-    return str(rows(ledger, "select status from runs where native_id = '1'")[0][0]), rows(ledger, steps)
-
-
-@pytest.mark.parametrize(
-    ("item", "message"),
-    [
-        ({"error": {"message": "timeout of 4000ms exceeded", "name": "AxiosError"}}, "timeout of 4000ms exceeded"),
-        ({"error": "Invalid JSON in response body"}, "Invalid JSON in response body"),
-        ({"order_id": "A-1", "error": {"message": "boom"}}, "boom"),
-        ({"error": True, "message": "not found"}, "not found"),
-        ({"error": {"code": 17}}, '{"code":17}'),
-    ],
-)
-def test_an_item_that_carries_an_error_makes_its_step_and_run_partial(
-    tmp_path: Path, item: dict[str, Any], message: str
-) -> None:
-    data = {"Webhook": [node([{"a": 1}], source=None)], "Call": [node([{"a": 1}, item])]}
-    assert status_of(tmp_path, data) == ("partial", [("Call", 0, message)])
-
-
-@pytest.mark.parametrize("nothing", [None, False, "", " ", "false", "none", 0, {}, []])
-def test_an_error_field_that_says_there_is_none_is_no_error(tmp_path: Path, nothing: object) -> None:
-    data = {"Webhook": [node([{"a": 1}], source=None)], "Call": [node([{"error": nothing}])]}
-    assert status_of(tmp_path, data) == ("succeeded", [])
-
-
-def test_an_error_that_a_trigger_brought_and_nodes_passed_on_is_no_failure_of_theirs(tmp_path: Path) -> None:
-    item = {"error": "disk full", "host": "web-1"}
-    data = {"Webhook": [node([item], source=None)], "Set": [node([item])], "Next": [node([item], source="Set", at=9)]}
-    assert status_of(tmp_path, data) == ("succeeded", [])
-
-
-def test_an_error_output_is_charged_to_the_node_it_left_and_not_to_those_behind(tmp_path: Path) -> None:
-    failed = {"json": {"order_id": "A-1", "error": {"message": "boom"}}}
-    data = {
-        "Webhook": [node([{"a": 1}], source=None)],
-        "Call": [node([], data={"main": [[], [failed]]})],
-        "Ignore": [node([failed["json"]], source="Call", at=9)],
     }
-    assert status_of(tmp_path, data) == ("partial", [("Call", 0, "boom")])
 
 
-def test_an_error_beside_the_json_of_an_item_counts_too(tmp_path: Path) -> None:
-    data = {
-        "Webhook": [node([{"a": 1}], source=None)],
-        "Tool": [
-            node([], data={"ai_tool": [[{"json": {"a": 1}, "error": {"message": "no quota", "name": "NodeApiError"}}]]})
-        ],
-    }
-    assert status_of(tmp_path, data) == ("partial", [("Tool", 0, "no quota")])
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    """The executions of `MADE`, a line each."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "executions.jsonl").write_text("\n".join(json.dumps(execution(*case)) for case in MADE.items()))
+    return ingested(folder / "project", [folder / "executions.jsonl"], ORDERS)
 
 
-def test_a_node_that_failed_and_was_told_to_go_on_makes_the_run_partial(tmp_path: Path) -> None:
-    failed = node([{"a": 1}], executionStatus="error", error={"name": "NodeOperationError", "message": "boom"})
-    assert status_of(tmp_path, {"Webhook": [node([{"a": 1}], source=None)], "Call": [failed]})[0] == "partial"
+def charged(ledger: Ledger, name: str) -> tuple[object, list[tuple[object, ...]]]:
+    """The status of a run, and which steps bear an error: name, map index, message."""
+    run = rows(ledger, f"select status from runs where native_id = '{name}'")[0][0]
+    steps = (
+        f"select name, map_index, error_message from steps where run_id = 'n8n:{name}' and error_message is not null"
+    )
+    return run, rows(ledger, f"{steps} order by started_at")
 
 
-def test_only_the_failing_round_of_a_loop_is_charged(tmp_path: Path) -> None:
-    rounds = [node([{"n": 0}], source="Loop"), node([{"error": "boom"}], source="Loop", at=2)]
-    data = {"Webhook": [node([{"a": 1}], source=None)], "Loop": [node([{"n": 0}, {"n": 1}])], "Call": rounds}
-    assert status_of(tmp_path, data) == ("partial", [("Call", 1, "boom")])
+@pytest.mark.parametrize("n", range(len(WITH_ERROR)))
+def test_an_item_that_carries_an_error_makes_its_step_and_run_partial(made: Ledger, n: int) -> None:
+    assert charged(made, f"failing item {n}") == ("partial", [("Call", 0, WITH_ERROR[n][1])])
 
 
-def test_an_alert_that_could_not_be_posted_is_no_notice(tmp_path: Path) -> None:
-    report = {"execution": {"id": "7", "error": {"message": "boom"}}}
-    data = {
-        "Error Trigger": [node([report], source=None)],
-        "Post": [node([{"error": "refused"}], source="Error Trigger")],
-    }
-    assert status_of(tmp_path, data, mode="error")[0] == "partial"
-    file = tmp_path / "page.json"
-    assert rows(ingested(tmp_path / "again", [file]), "select count(*) from notices") == [(0,)]
+@pytest.mark.parametrize("n", range(len(NO_ERROR)))
+def test_an_error_field_that_says_there_is_none_is_no_error(made: Ledger, n: int) -> None:
+    assert charged(made, f"no error {n}") == ("succeeded", [])
 
 
-@pytest.mark.parametrize(
-    ("url", "system"),
-    [
-        ("https://api.hubapi.com/crm/v3/objects", "api.hubapi.com"),
-        ("=https://Api.Stripe.com/v1/{{ $json.id }}", "api.stripe.com"),
-        ("https://user:secret@erp.example:8443/x", "erp.example:8443"),
-        ("={{ $json.url }}", None),
-        ("=https://{{ $json.tenant }}.example/x", None),
-    ],
-)
-def test_the_system_of_a_request_is_the_host_that_stands_in_its_address(
-    tmp_path: Path, url: str, system: str | None
-) -> None:
-    nodes = [{"name": "Call", "type": "n8n-nodes-base.httpRequest", "parameters": {"url": url}}]
-    data = {"Webhook": [node([{"a": 1}], source=None)], "Call": [node([{"a": 1}])]}
-    file = tmp_path / "page.json"
-    file.write_text(json.dumps({"data": [execution(data, workflowData={"name": "One", "nodes": nodes})]}))
-    assert rows(ingested(tmp_path / "p", [file]), "select system from steps where name = 'Call'") == [(system,)]
+def test_an_error_that_a_trigger_brought_and_nodes_passed_on_is_no_failure_of_theirs(made: Ledger) -> None:
+    assert charged(made, "brought") == ("succeeded", [])
 
 
-def test_the_system_of_an_apps_node_is_the_app(tmp_path: Path) -> None:
-    nodes = [{"name": "Call", "type": "n8n-nodes-base.googleSheets", "parameters": {"operation": "append"}}]
-    file = tmp_path / "execution.json"  # a single execution, as GET /api/v1/executions/1 gives it
-    data = {
-        "Trigger": [node([{"order_id": "A-1"}], source=None)],
-        "Call": [node([{"order_id": "A-1"}], source="Trigger")],
-    }
-    file.write_text(json.dumps(execution(data, workflowData={"name": "One", "nodes": nodes})))
-    ledger = ingested(tmp_path / "p", [file], ORDERS)
-    assert rows(ledger, "select system from steps where name = 'Call'") == [("googleSheets",)]
-    assert rows(ledger, "select operation, system from touches where step_id like '%/Call'") == [
-        ("create", "googleSheets")
-    ]
+def test_an_error_output_is_charged_to_the_node_it_left_and_not_to_those_behind(made: Ledger) -> None:
+    assert charged(made, "error output") == ("partial", [("Call", 0, "boom")])
+
+
+def test_an_error_beside_the_json_of_an_item_counts_too(made: Ledger) -> None:
+    assert charged(made, "beside json") == ("partial", [("Tool", 0, "no quota")])
+
+
+def test_a_node_that_failed_and_was_told_to_go_on_makes_the_run_partial(made: Ledger) -> None:
+    assert charged(made, "told to go on") == ("partial", [("Call", 0, "boom")])
+
+
+def test_only_the_failing_rounds_of_a_loop_are_charged(made: Ledger) -> None:
+    assert charged(made, "loop") == ("partial", [("Call", 0, "boom"), ("Call", 2, "boom")])
+
+
+def test_an_alert_that_could_not_be_posted_is_no_notice(made: Ledger) -> None:
+    assert charged(made, "refused alert") == ("partial", [("Post", 0, "refused")])
+    assert rows(made, "select run_id, notice_id like '%posted alert%' from notices") == [("n8n:failing item 0", True)]
+
+
+@pytest.mark.parametrize("n", range(len(URLS)))
+def test_the_system_of_a_request_is_the_host_that_stands_in_its_address(made: Ledger, n: int) -> None:
+    assert rows(made, f"select system from steps where name = 'Call {n}'") == [(URLS[n][1],)]
+
+
+def test_the_system_of_an_apps_node_is_the_app(made: Ledger) -> None:
+    touched = rows(made, "select operation, system, entity_key from touches where step_id = 'n8n:app/Sheet'")
+    assert touched == [("create", "googleSheets", "A-1")]
 
 
 # The event log

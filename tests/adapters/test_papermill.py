@@ -151,8 +151,11 @@ def test_a_notebook_seen_running_and_then_ended_has_ended_in_either_order(tmp_pa
 def test_any_order_of_the_files_gives_the_same_ledger(night: Ledger, tmp_path: Path) -> None:
     files = random.Random(7).sample(EXECUTED, len(EXECUTED))  # noqa: S311  a shuffle, no secret
     ledger = ingested(tmp_path, files)
-    for table, key in (("runs", "run_id"), ("steps", "step_id")):
-        assert rows(ledger, f"from {table} order by {key}") == rows(night, f"from {table} order by {key}")
+    for query in (
+        "select * exclude (first_write) from runs order by run_id",
+        "select * exclude (write_no) from steps order by step_id",
+    ):
+        assert rows(ledger, query) == rows(night, query)
 
 
 def test_parameters_and_printed_text_give_client_and_order(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import ROOT
 from typer.testing import Result
 
 from aftershock.assets import make_project
 from aftershock.errors import NoProjectError, ProjectError, UnknownNameError
 from aftershock.project import load
-from support import ROOT
 
 Run = Callable[..., Result]
 COMMANDS = ("init", "ingest", "rejects", "status", "report", "sql", "simulate", "lab", "schedule")

@@ -9,9 +9,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
 from aftershock.project import Mapping
-from support import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 WITH_TABLES = [file for file in DOCUMENTS if "[[[cog" in file.read_text(encoding="utf-8")]

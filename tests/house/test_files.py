@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import tomllib
 from importlib.metadata import distributions
-from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from support import ROOT
+from repository import ROOT, texts, tracked_files
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PINNED = {canonicalize_name(name) for name in re.findall(r"^([A-Za-z0-9_.-]+)==", LOCK, re.MULTILINE)}
-THIS_FILE = Path(__file__).resolve()
-
-
-def tracked_files() -> list[Path]:
-    """What a commit of this folder would hold."""
-    answer = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    files = [ROOT / name for name in answer.stdout.decode().split("\0") if name]
-    return [file for file in files if file.is_file() and file != THIS_FILE]
 
 
 def declared() -> list[Requirement]:
@@ -42,16 +26,6 @@ def declared() -> list[Requirement]:
         content["build-system"]["requires"],
     )
     return [Requirement(text) for group in groups for text in group]
-
-
-def texts() -> list[tuple[Path, str]]:
-    """Those of them that are text."""
-    found = []
-    for file in tracked_files():
-        content = file.read_bytes()
-        if b"\0" not in content:
-            found.append((file, content.decode("utf-8", errors="replace")))
-    return found
 
 
 def test_every_pinned_version_has_hashes() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-
 from support import ROOT
 
 PACKAGE: Final = ROOT / "toolkit" / "aftershock"
@@ -29,7 +28,7 @@ MAY_IMPORT: Final[dict[str, frozenset[str]]] = {
     "expectations": GROUND | {"ledger", "metrics"},
     "findings": GROUND | {"ledger", "metrics", "expectations"},
     "charts": GROUND | {"metrics", "expectations", "findings"},
-    "reports": GROUND | SIBLINGS | {"ingest", "expectations", "findings", "charts", "__init__"},
+    "reports": GROUND | SIBLINGS | {"assets", "ingest", "expectations", "findings", "charts", "__init__"},
     "schedule": GROUND | SIBLINGS | {"ingest", "expectations", "findings", "charts", "reports"},
 }
 """What each part may import beside itself. `cli` and the lazy names of `aftershock/__init__.py` may import everything."""
@@ -44,7 +43,7 @@ def imports_of(file: Path, package: Path = PACKAGE) -> Iterator[tuple[int, str]]
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == "aftershock":
-                    yield node.lineno, (alias.name.split(".") + ["__init__"])[1]
+                    yield node.lineno, [*alias.name.split("."), "__init__"][1]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 above = folder[: len(folder) - node.level + 1]

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from support import ROOT
 
 OUTSIDE = Path(__file__).parent / "outside"

@@ -163,3 +163,9 @@ def test_a_pattern_that_only_python_knows_is_refused_before_any_file_is_read(toy
     toy.toml = "[[records]]\nentity = 'o'\npattern = '(?<=x)y'\n"
     with pytest.raises(ProjectError, match="DuckDB"):
         toy.take(lines([record(1), record(2)]))
+
+
+def test_a_run_that_goes_on_again_has_no_end(toy: Toy) -> None:
+    later = "2026-11-20T12:00:00Z"
+    toy.take(lines([record(1), record(2)]), lines([record(1, state="busy", begin=later, end=None), record(2)]))
+    assert toy.sql("select status, ended_at, duration_s from runs where native_id = 'r1'") == [("running", None, None)]

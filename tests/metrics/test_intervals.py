@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import ibis
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 from statsmodels.stats.proportion import proportion_confint
@@ -133,6 +133,7 @@ def test_counts_and_levels_that_cannot_be_are_refused(method: str, x: int, n: in
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=40, deadline=None)
 @given(case=counts)
 def test_bounds_enclose_the_estimate_and_stay_between_zero_and_one(method: str, case: tuple[int, int]) -> None:
     x, n = case
@@ -143,6 +144,7 @@ def test_bounds_enclose_the_estimate_and_stay_between_zero_and_one(method: str, 
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=40, deadline=None)
 @given(case=counts)
 def test_counting_successes_instead_mirrors_the_interval(method: str, case: tuple[int, int]) -> None:
     x, n = case
@@ -150,6 +152,7 @@ def test_counting_successes_instead_mirrors_the_interval(method: str, case: tupl
     assert (one.low, one.high) == pytest.approx((1 - (other.high or 0), 1 - (other.low or 0)), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(case=counts, level=st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_wilson_and_clopper_pearson_equal_statsmodels(case: tuple[int, int], level: float) -> None:
     for method, name in (("wilson", "wilson"), ("clopper_pearson", "beta")):
@@ -157,9 +160,12 @@ def test_wilson_and_clopper_pearson_equal_statsmodels(case: tuple[int, int], lev
         assert (ours.low, ours.high) == pytest.approx(proportion_confint(*case, 1 - level, name), abs=1e-12)
 
 
+@settings(max_examples=40, deadline=None)
 @given(cases=st.lists(st.one_of(counts, st.just((0, 0))), min_size=1, max_size=30), level=st.sampled_from([0.9, 0.95]))
 def test_wilson_as_a_query_equals_wilson_as_a_function(cases: list[tuple[int, int]], level: float) -> None:
-    table = ibis.memtable({"i": range(len(cases)), "x": [x for x, _ in cases], "n": [n for _, n in cases]})
+    table = ibis.memtable(
+        [(i, x, n) for i, (x, n) in enumerate(cases)], schema={"i": "int64", "x": "int64", "n": "int64"}
+    )
     rate, low, high = wilson_expr(table.x, table.n, level)
     rows = table.select("i", rate=rate, low=low, high=high).order_by("i").to_pyarrow().to_pylist()
     for (x, n), row in zip(cases, rows, strict=True):
@@ -173,7 +179,7 @@ def test_wilson_as_a_query_equals_wilson_as_a_function(cases: list[tuple[int, in
 def test_newcombe_as_a_query_equals_newcombes_table_too(
     case: tuple[int, int, int, int], bounds: tuple[float, float]
 ) -> None:
-    table = ibis.memtable({name: [value] for name, value in zip(("x1", "n1", "x2", "n2"), case, strict=True)})
+    table = ibis.memtable([case], schema=dict.fromkeys(("x1", "n1", "x2", "n2"), "int64"))
     _, low, high = newcombe_expr(wilson_expr(table.x1, table.n1), wilson_expr(table.x2, table.n2))
     row = table.select(low=low, high=high).to_pyarrow().to_pylist()[0]
     assert (row["low"], row["high"]) == pytest.approx(bounds, abs=6e-5)

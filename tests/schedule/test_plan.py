@@ -32,7 +32,7 @@ def names(items: list[Due]) -> list[str]:
 
 
 def run_of(item: Due, status: str, started_at: datetime) -> ReportRun:
-    return ReportRun(item.report, item.client, item.period_start, item.period_end, status, started_at, started_at)
+    return ReportRun(item.report, item.client, item.period_start, item.period_end, status, started_at)
 
 
 def test_on_monday_morning_the_week_that_just_ended_is_due() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 3
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,7 @@ import_id VARCHAR
 observed_at TIMESTAMPTZ  when the record was so
 rank INTEGER  0 a tool's own record, 1 a secondary source such as an event log
 """
+_WRITE = "write_no BIGINT  number of the write that stored this row\n"
 
 TABLES: Final = (
     Table(
@@ -215,15 +216,16 @@ had_failed_step BOOLEAN  a step's last attempt failed or carries an error
 first_seen_at TIMESTAMPTZ
 last_seen_at TIMESTAMPTZ
 shared BOOLEAN  it fits more than one client
+first_write BIGINT  number of the write that first told of it
 """
             + _RUN_FACTS
         ),
     ),
-    Table("steps", "step attempt", _columns("step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS)),
+    Table("steps", "step attempt", _columns("step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS + _WRITE)),
     Table(
         "touches",
         "time a run read or wrote a record",
-        _columns("touch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS),
+        _columns("touch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS + _WRITE),
     ),
     Table(
         "notices",
@@ -257,7 +259,7 @@ kind VARCHAR
     Table(
         "status_history",
         "observed status of a run",
-        _columns("run_id VARCHAR\nstatus VARCHAR\nstatus_raw VARCHAR\nseen_at TIMESTAMPTZ\nimport_id VARCHAR\n"),
+        _columns("run_id VARCHAR\nstatus VARCHAR\nstatus_raw VARCHAR\nseen_at TIMESTAMPTZ\nimport_id VARCHAR\n" + _WRITE),
     ),
     Table(
         "rejects",
@@ -322,20 +324,21 @@ error VARCHAR
             + "run_id VARCHAR\ntool VARCHAR\nsource VARCHAR\nautomation_id VARCHAR\nnative_id VARCHAR\n"
             + "retry_of VARCHAR  run_id of the attempt before\nparent_run_id VARCHAR\nclients VARCHAR[]\n"
             + _RUN_FACTS
+            + _WRITE
         ),
         public=False,
     ),
     Table(
         "step_observations",
         "statement of a file about a step attempt",
-        _columns(_OBSERVED + "step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS),
+        _columns(_OBSERVED + "step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS + _WRITE),
         public=False,
     ),
     Table(
         "touch_observations",
         "statement of a file about a touch",
         _columns(
-            "import_id VARCHAR\ntouch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS
+            "import_id VARCHAR\ntouch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS + _WRITE
         ),
         public=False,
     ),

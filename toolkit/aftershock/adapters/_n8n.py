@@ -82,22 +82,24 @@ def _ran(which: str) -> str:
     numbered as (select place, id, updated_at, entry.key as node, unnest(entry.value) as r,
                         generate_subscripts(entry.value, 1) - 1 as run from entries),
     ran as materialized (  -- every run of every node: the items it put out on any branch, and the branches it read
-        select place, id, updated_at, node, run, r, json_extract(r.data, '$.*[*][*]') as items,
+        select place, id, updated_at, node, run, r, (r.startTime, coalesce(r.executionIndex, 0)) as began, json_extract(r.data, '$.*[*][*]') as items,
                coalesce(list_filter(r.source, lambda s: s.previousNode is not null), []) as inputs
         from numbered where r is not null),
-    carried as materialized (  -- items with an error
-        select place, node, run, inputs, item, n, {_ERROR} as error
-        from (select place, node, run, inputs, unnest(items) as item, generate_subscripts(items, 1) as n from ran)
-        where {_HAS_ERROR}),
-    faults as (  -- those that arose there: what a trigger brought or the node before put out is not this node's
-        select place, node, run, arg_min(error, n) as error,
+    carried as materialized (  -- the errors that items carry, each once a node run
+        select place, node, run, any_value(inputs) as inputs, any_value(began) as began, {_ERROR}::VARCHAR as error, min(n) as n,
                arg_min(json_extract_string(item, '$.json.message'), n) as beside
-        from carried
-        where len(inputs) > 0 and not exists (
-            from carried as before
-            where before.place = carried.place and before.error::VARCHAR = carried.error::VARCHAR
-              and list_contains(list_transform(carried.inputs, lambda i: i.previousNode), before.node))
-        group by place, node, run),
+        from (select place, node, run, inputs, began, unnest(items) as item, generate_subscripts(items, 1) as n from ran)
+        where {_HAS_ERROR} group by all),
+    first_seen as (select place, node, error, min(began) as began from carried group by all),
+    passed_on as (  -- what the node before had put out already is not this node's
+        select here.place, here.node, here.run, here.error
+        from (select *, unnest(inputs) as input from carried) as here join first_seen as before
+          on before.place = here.place and before.error = here.error and before.node = here.input.previousNode
+         and before.node != here.node and before.began <= here.began),
+    faults as (  -- the rest arose there, unless a trigger brought it
+        select place, node, run, arg_min(error, n)::JSON as error, arg_min(beside, n) as beside
+        from carried anti join passed_on using (place, node, run, error)
+        where len(inputs) > 0 group by place, node, run),
     kinds as (
         select place, node.name as name, any_value(node."type") as kind, any_value(node.parameters) as parameters
         from (select place, unnest(workflowData.nodes) as node from wanted) group by all),

@@ -62,6 +62,7 @@ _RUN_COLUMNS: Final = {
     "state": "VARCHAR",
     "run_type": "VARCHAR",
     "triggered_by": "VARCHAR",
+    "run_after": TIME,
     "queued_at": TIME,
     "start_date": TIME,
     "end_date": TIME,
@@ -77,14 +78,14 @@ _RUN_COLUMNS: Final = {
 _RUNS: Final = f"""
 select place, dag_id as scope, dag_run_id as native_id, dag_id as automation_native_id,
        coalesce(dag_display_name, dag_id) as automation, state as status_raw,
-       concat_ws('/', run_type, triggered_by) as trigger,
+       nullif(concat_ws('/', run_type, triggered_by), '') as trigger,
        queued_at, start_date as started_at, end_date as ended_at, duration as duration_s,
        coalesce(list_max([v.version_number for v in dag_versions])::varchar, bundle_version) as version,
        case when conf ->> '$.parent_run_id' is not null
             then coalesce(conf ->> '$.parent_dag_id', '*') end as parent_scope,
        conf ->> '$.parent_run_id' as parent_native_id,
        conf as payload,
-       greatest(queued_at, start_date, end_date, last_scheduling_decision) + {PROGRESS} as updated_at
+       coalesce(greatest(queued_at, start_date, end_date, last_scheduling_decision), run_after) + {PROGRESS} as updated_at
 from records where dag_id is not null and dag_run_id is not null
 """
 
@@ -115,7 +116,7 @@ select place, dag_id as scope, dag_run_id as native_id, task_id as key,
        coalesce(task_display_name, task_id) as name, coalesce(operator_name, operator) as kind,
        greatest(try_number, 1) as attempt, greatest(map_index, 0) as map_index,
        coalesce(state, 'no_status') as status_raw,
-       case when try_number > 0 then start_date end as started_at,
+       case when try_number is distinct from 0 then start_date end as started_at,
        case when not coalesce({_IS_UNFINISHED}, false) then end_date end as ended_at,
        case when not coalesce({_IS_UNFINISHED}, false) then duration end as duration_s,
        rendered_fields as payload,

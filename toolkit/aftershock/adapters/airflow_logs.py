@@ -30,7 +30,7 @@ FIDELITY = Fidelity(
 # best: its word stands later still.
 _LATER: Final = "interval 2 minutes"
 _IS_CRASH: Final = (
-    "dag_id is not null and run_id is not null and task_id is not null and"
+    "dag_id is not null and run_id is not null and task_id is not null and try_number is not null and"
     " (event = 'heartbeat timeout' or (event = 'state mismatch' and not contains(coalesce(extra, ''), '[restarting]')))"
 )
 _PAUSED: Final = "case when event = 'patch_dag' and json_valid(extra) then extra ->> '$.is_paused' end"

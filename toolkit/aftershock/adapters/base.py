@@ -52,6 +52,7 @@ CANONICAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "automations": ("scope", "native_id", "name", "owner", "schedule", "enabled", "updated_at"),
         "coverage": ("automation", "covers_from", "covers_to", "completeness"),
         "set_aside": ("reason",),
+        "rejects": ("field", "seen", "reason"),
     }
 )  # fmt: skip
 """Canonical columns that a SELECT may give, beside `place`. What it leaves out is null.
@@ -64,6 +65,7 @@ the record's own time of last change.
 `parent_scope` left null is the run's own scope; '*' says that only the parent's id is known: the one run of the source that has it.
 steps: `scope`, `native_id`, `run_attempt` name the run; `key` (else `name`) the step in it; `operation` and `system` say what
 its touches did and where. A file that knows only steps also selects `runs`, with what it knows of them (place: min(place)).
+rejects: records that cannot be mapped, and why, where the column types alone cannot tell; the other SELECTs may give them too.
 coverage: one or more rows, without `place`; left out, the file covers from its first to its last run, completeness unknown.
 """
 

@@ -49,8 +49,12 @@ STATUS = StatusTable(
     {
         **{(word, None): ours for word, ours in _UNFINISHED.items()},
         **{("completed", word): ours for word, ours in _CONCLUSIONS.items()},
-        **{(word, word): ours for word, ours in _CONCLUSIONS.items()},  # tables made from the API that hold one word twice
-        **{(word, None): ours for word, ours in _CONCLUSIONS.items()},  # or once: it is also what `gh run list --status` takes
+        **{
+            (word, word): ours for word, ours in _CONCLUSIONS.items()
+        },  # tables made from the API that hold one word twice
+        **{
+            (word, None): ours for word, ours in _CONCLUSIONS.items()
+        },  # or once: it is also what `gh run list --status` takes
         ("completed", None): "unknown",
     }
 )
@@ -62,7 +66,9 @@ _NOT_BEGUN: Final = "lower(status) in ('queued', 'requested', 'pending', 'waitin
 
 def _repository(*urls: str) -> str:
     """`owner/name` out of the address of a run or a job, of the API or of a page, on any host."""
-    return rf"nullif(regexp_extract(coalesce({', '.join(urls)}), '([^/]+/[^/]+)/(?:actions/)?(?:runs|jobs)/[0-9]', 1), '')"
+    return (
+        rf"nullif(regexp_extract(coalesce({', '.join(urls)}), '([^/]+/[^/]+)/(?:actions/)?(?:runs|jobs)/[0-9]', 1), '')"
+    )
 
 
 # The workflow's id identifies the automation: names change, two workflows may share one, and with `run-name` or in GitHub's
@@ -91,7 +97,8 @@ _STEPS: Final = """
         from ({jobs}))
     select place, repository as scope, run_id as native_id, coalesce(run_attempt, 1) as run_attempt, id::VARCHAR as key, name, 'job' as kind,
            [status, conclusion] as status_raw, case when not ({not_begun}) then started_at end as started_at,  -- GitHub fills it in before
-           case when {ended} then completed_at end as ended_at, json_object('name', name, 'head_branch', head_branch, 'labels', labels) as payload, changed_at as updated_at
+           case when {ended} then completed_at end as ended_at,
+           json_object('name', name, 'head_branch', head_branch, 'labels', labels) as payload, changed_at as updated_at
     from jobs
     union all by name
     select place, scope, native_id, run_attempt, job || '/' || coalesce(step.number::VARCHAR, step.name) as key, job_name || ' / ' || step.name as name,
@@ -141,7 +148,9 @@ _RUN: Final = {
     "actor": "STRUCT(login VARCHAR)",
     "head_commit": "STRUCT(message VARCHAR)",
 }
-_STEP_LIST: Final = 'STRUCT("name" VARCHAR, status VARCHAR, conclusion VARCHAR, "number" INTEGER, {0} VARCHAR, {1} VARCHAR)[]'
+_STEP_LIST: Final = (
+    'STRUCT("name" VARCHAR, status VARCHAR, conclusion VARCHAR, "number" INTEGER, {0} VARCHAR, {1} VARCHAR)[]'
+)
 _JOB: Final = {
     "id": "BIGINT",
     "run_id": "BIGINT",
@@ -184,7 +193,9 @@ _GH: Final = {
 
 def _struct(columns: Mapping[str, str]) -> str:
     """Columns as the fields of a STRUCT, in which times are still text."""
-    return "STRUCT(" + ", ".join(f'"{name}" {"VARCHAR" if kind == TIME else kind}' for name, kind in columns.items()) + ")"
+    return (
+        "STRUCT(" + ", ".join(f'"{name}" {"VARCHAR" if kind == TIME else kind}' for name, kind in columns.items()) + ")"
+    )
 
 
 def _times(columns: Mapping[str, str]) -> str:

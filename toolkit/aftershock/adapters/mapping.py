@@ -49,7 +49,7 @@ def adapter_of_mapping(name: str, profile: Mapping) -> Adapter:
         about=f"The profile [mappings.{name}] of aftershock.toml.",
         fidelity=_fidelity(profile),
         # A file may use our own words; what the profile says of a word goes first.
-        status=StatusTable({**{word: word for word in STATUS_WORDS}, **profile.status}),
+        status=StatusTable({said: profile.status.get(said, said) for said in (*STATUS_WORDS, *profile.status)}),
         exports=tuple(_Form(form, name, profile).export() for form in ("csv", "json", "parquet")),
         version=hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode()).hexdigest()[:12],
     )
@@ -87,7 +87,7 @@ class _Form:
             name=self.form,
             form=self.form,  # type: ignore[arg-type]  # one of three words that Export knows
             columns=self.columns(),
-            select={"runs": self.select()},
+            select={"runs": self.runs(), "rejects": self.rejects()},
             requires=frozenset(self.profile.requires or self.uses),
             claims=is_so_delimited,
             time_zone=self.profile.time_zone,
@@ -105,7 +105,7 @@ class _Form:
                 columns[column] = TIME
         return columns
 
-    def select(self) -> str:
+    def runs(self) -> str:
         given = {field: self.value(field) for field in dict.fromkeys((*self.profile.fields, *self.profile.constants))}
         given.setdefault("automation", _text(self.name))
         given["automation"] = f"coalesce({given['automation']}, {_text(self.name)})"
@@ -132,31 +132,49 @@ class _Form:
     def typed(self, field: str, column: str) -> str:
         text = self.text(column)
         if field in _TIMES:
-            return _name(column) if self.is_time(column) else self.time(field, column)
+            return _name(column) if self.is_time(column) else self.time(text)
         if field in _WHOLE:
-            number = f"try_cast({text} as DECIMAL(38, 6))"
-            wrong = f"{number} is null or {number} <> floor({number}) or not regexp_full_match(trim({text}), '[+-]?[0-9]+([.]0*)?')"
-            return f"case when {text} is null then null when {wrong} then {_refuse(column, text, 'no whole number')} else {number}::BIGINT end"
+            return f"try_cast({text} as BIGINT)"
         if field == "duration_s":
-            wrong = f"try_cast({text} as DOUBLE) is null"
-            return f"case when {text} is null then null when {wrong} then {_refuse(column, text, 'no number')} else {text}::DOUBLE end"
+            return f"try_cast({text} as DOUBLE)"
         if field == "tags":
             listed = f"list_filter(list_transform(string_split_regex({text}, '[,;|]'), lambda tag: trim(tag)), lambda tag: tag <> '')"
             return f"case when {text} like '[%' then coalesce(try(from_json({text}, '[\"VARCHAR\"]')), {listed}) else {listed} end"
         return text
 
-    def time(self, field: str, column: str) -> str:
-        """A time in the profile's format, or in one that `as_time` knows; anything else is refused by name."""
-        text, zone, form = self.text(column), _text(self.profile.time_zone), self.profile.time_format
-        parsed = f"as_time({text})"
-        if form is not None:
-            parsed = f"try_strptime(trim({text}), {_text(form)})"
-            if "%z" not in form and "%Z" not in form:
-                parsed = f"timezone({zone}, {parsed})"
-            if self.form == "parquet":  # there a time may be a time already
-                parsed = f"coalesce({parsed}, as_time({text}))"
-        wanted = f"no time in the form {form}" if form else "no time"
-        return f"case when no_time({text}) then null when {parsed} is null then {_refuse(column, text, wanted)} else {parsed} end"
+    def time(self, text: str) -> str:
+        """A time in the profile's format, or in one that `as_time` knows."""
+        form = self.profile.time_format
+        if form is None:
+            return f"as_time({text})"
+        parsed = f"try_strptime(trim({text}), {_text(form)})"
+        if "%z" not in form and "%Z" not in form:
+            parsed = f"timezone({_text(self.profile.time_zone)}, {parsed})"
+        if self.form == "parquet":  # there a time may be a time already
+            parsed = f"coalesce({parsed}, as_time({text}))"
+        return f"case when not no_time({text}) then {parsed} end"
+
+    def rejects(self) -> str:
+        """What a column holds that its field cannot take. (Raising would cost a search for the record, for each of them.)"""
+        found = ["select 0 as place, '' as field, '' as seen, '' as reason where false"]
+        for field, column in self.profile.fields.items():
+            text = self.text(column)
+            if field in _TIMES and not self.is_time(column):
+                form = self.profile.time_format
+                reason, wrong = (
+                    f"is no time of the form {form}" if form else "is no time",
+                    f"not no_time({text}) and {self.time(text)} is null",
+                )
+            elif field in _WHOLE:
+                reason, wrong = "is no whole number", f"not regexp_full_match({text}, '[+-]?[0-9]{{1,18}}([.]0*)?')"
+            elif field == "duration_s":
+                reason, wrong = "is no number", f"try_cast({text} as DOUBLE) is null"
+            else:
+                continue
+            found.append(
+                f"""select place, {_text(column)}, left({text}, 200), {_text(reason)} from records where {text} is not null and {wrong}"""
+            )
+        return " union all ".join(found)
 
     def text(self, column: str) -> str:
         """The SQL for a column's text, null where it is empty."""
@@ -178,12 +196,12 @@ class _Form:
         return any(self.path(column)[0] == top and self.path(column)[1] for column in self.uses)
 
     def is_time(self, column: str) -> bool:
-        return self.profile.time_format is None and self.uses[column] == 1 and not self.path(column)[1] and not self.columns_of_json(column)
-
-
-def _refuse(column: str, text: str, what: str) -> str:
-    """SQL that raises: ingestion makes the record a reject of it and goes on with the others."""
-    return f"error({_text(column + ': ')} || {text} || {_text(' is ' + what)})"
+        return (
+            self.profile.time_format is None
+            and self.uses[column] == 1
+            and not self.path(column)[1]
+            and not self.columns_of_json(column)
+        )
 
 
 def _json(text: str) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -60,8 +61,23 @@ def adapter_of(module: ModuleType) -> Adapter:
         fidelity=module.FIDELITY,
         status=module.STATUS,
         exports=module.EXPORTS,
-        version=hashlib.sha256(inspect.getsource(module).encode()).hexdigest()[:12],
+        version=_version(module),
     )
+
+
+def _version(module: ModuleType) -> str:
+    """Changes with the adapter's source and that of the modules of this folder it draws on: known files are then read again."""
+    sources: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        one = waiting.pop()
+        if one.__name__ in sources:
+            continue
+        sources[one.__name__] = inspect.getsource(one)
+        imported = re.findall(rf"from {re.escape(folder.__name__)}\.(\w+) import", sources[one.__name__])
+        waiting += [importlib.import_module(f"{folder.__name__}.{name}") for name in imported if name not in _NOT_ADAPTERS]
+    text = "".join(sources[name] for name in sorted(sources))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _modules() -> list[ModuleType]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 import plotly.graph_objects as go
@@ -46,6 +46,8 @@ def failure_rate_by_day(days: Sequence[Day]) -> go.Figure:
     The band may leave the picture at its top (a day with few runs has a wide interval): the hover says its numbers.
     """
     figure = blank("Share of finished runs that failed, by day, with its 95% interval. Hatched: no log.")
+    if not days:
+        return figure
     rates = [day.rate for day in days if day.rate is not None]
     bounds = sorted(day.high for day in days if day.high is not None)
     wanted = max([*rates, bounds[int(0.8 * (len(bounds) - 1))] if bounds else 0.05])
@@ -116,7 +118,13 @@ def _gaps(figure: go.Figure, gaps: Sequence[Day], top: float) -> None:
         marker={
             "color": "rgba(0,0,0,0)",
             "line": {"width": 0},
-            "pattern": {"shape": "/", "fgcolor": LIGHT["none"], "bgcolor": "rgba(0,0,0,0)", "size": 7, "solidity": 0.14},
+            "pattern": {
+                "shape": "/",
+                "fgcolor": LIGHT["none"],
+                "bgcolor": "rgba(0,0,0,0)",
+                "size": 7,
+                "solidity": 0.14,
+            },
         },
         text=[day.words() for day in gaps],
         textposition="none",
@@ -126,15 +134,9 @@ def _gaps(figure: go.Figure, gaps: Sequence[Day], top: float) -> None:
     )
 
 
-def _noon(day: date) -> object:
-    from datetime import datetime, time
-
-    return datetime.combine(day, time(12))  # noqa: DTZ001  a place on the axis, no moment
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, time(12))
 
 
-def _edges(days: Sequence[Day]) -> list[object]:
-    from datetime import datetime, time
-
-    if not days:
-        return []
-    return [datetime.combine(days[0].day, time()), datetime.combine(days[-1].day + timedelta(days=1), time())]  # noqa: DTZ001
+def _edges(days: Sequence[Day]) -> list[datetime]:
+    return [datetime.combine(days[0].day, time()), datetime.combine(days[-1].day + timedelta(days=1), time())]

@@ -41,7 +41,12 @@ def ingest(
         show = _Progress(stack) if _is_terminal() else _Lines()
         try:
             result = take_in(
-                configured, paths or [], source=source, exported_at=moment, retry_rejects=retry_rejects, on_file=show.file
+                configured,
+                paths or [],
+                source=source,
+                exported_at=moment,
+                retry_rejects=retry_rejects,
+                on_file=show.file,
             )
         except FileNotFoundError as error:
             raise CommandError(str(error)) from None
@@ -135,7 +140,11 @@ def line_of(result: FileResult) -> str:
     parts = [f"{result.records_read:,} read", f"{result.mapped:,} mapped"]
     parts += [f"{result.set_aside:,} set aside"] if result.set_aside else []
     parts += [count(result.rejects, "reject")] if result.rejects else []
-    runs = f"{count(result.runs_new, 'new run')}, {result.runs_changed:,} changed" if result.runs_new or result.runs_changed else "no new run"
+    runs = (
+        f"{count(result.runs_new, 'new run')}, {result.runs_changed:,} changed"
+        if result.runs_new or result.runs_changed
+        else "no new run"
+    )
     told = f"{path}: {result.adapter}: {', '.join(parts)}; {runs}"
     return f"{told} ({plain(result.message)})" if result.message else told
 

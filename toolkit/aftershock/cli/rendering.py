@@ -33,20 +33,19 @@ def report(
     project: ProjectOption = None,
 ) -> None:
     """Render pages now."""
+    from aftershock.ledger.reader import Ledger
     from aftershock.metrics.periods import Period
-    from aftershock.schedule.run import newest_covered, render_and_record
+    from aftershock.schedule.run import render_all
 
     configured = load_project(project)
     now = datetime.now(UTC)
-    failed = False
-    for each, client_id in _wanted(configured, name, client):
-        zone = configured.zone_of(client_id)
-        chosen = Period.parse(period, zone) if period else newest_covered(configured, each.period, zone, now)
-        outcome = render_and_record(configured, each, client=client_id, period=chosen, now=now)
-        _show(outcome)
-        failed = failed or outcome.error is not None
+    if period:
+        Period.parse(period)  # one clear error, not one for each page
+    Ledger(configured).close()
+    pages = [(each, client_id, period) for each, client_id in _wanted(configured, name, client)]
+    outcomes = render_all(configured, pages, now, on_outcome=_show)
     _where_to_look(configured)
-    if failed:
+    if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
 
 
@@ -77,13 +76,15 @@ def run(
     while True:
         configured = load_project(project)
         try:
-            outcomes = run_due(configured, datetime.now(UTC), on_outcome=_show)
+            outcomes: list[Outcome] | None = run_due(configured, datetime.now(UTC), on_outcome=_show)
         except ScheduleBusyError as busy:
             typer.echo(str(busy))
-            outcomes = []
+            outcomes = None
         if once:
             break
         time.sleep(_PAUSE_S)
+    if outcomes is None:
+        return
     if not outcomes:
         typer.echo("nothing is due")
     if any(outcome.error for outcome in outcomes):
@@ -131,11 +132,11 @@ def _wanted(project: Project, name: str | None, client: str | None) -> list[tupl
 
 def _show(outcome: Outcome) -> None:
     """One line: for whom, which period, how long it took, and where the page is or why there is none."""
-    who = outcome.client or "fleet"
-    told = f"failed: {outcome.error}" if outcome.error else shorten(outcome.path or Path(), Path.cwd())
-    typer.echo(
-        f"{outcome.report} {who} {outcome.period.name}: {told} ({outcome.seconds:.1f} s)", err=bool(outcome.error)
-    )
+    what = " ".join(filter(None, (outcome.report, outcome.client, outcome.period)))
+    if outcome.path:
+        typer.echo(f"{what}: {shorten(outcome.path, Path.cwd())} ({outcome.seconds:.1f} s)")
+    else:
+        typer.echo(f"{what}: failed: {outcome.error}", err=True)
 
 
 def _where_to_look(project: Project) -> None:

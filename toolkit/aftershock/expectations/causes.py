@@ -31,7 +31,6 @@ _WORDS: Final = {
     "unknown": "does not say how it ended",
     "succeeded": "succeeded, but for a client that cannot be told",
 }
-_WENT_WRONG: Final = ("failed", "timed_out", "crashed", "partial")
 
 
 def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
@@ -39,22 +38,25 @@ def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
     nothing, fine = ibis.null("string"), rows.verdict == "in_step"
     unsure = rows.verdict == "cannot_tell"
     blamed_then = rows.trouble_run_id.notnull()
-    blamed_after = rows.last_status.isin(_WENT_WRONG)
-    quiet = rows.next_start.isnull() | (rows.next_start > rows.deadline)
+    blamed_stop = rows.stop_run_id.notnull()
+    idle = (rows.next_start.isnull() | (rows.next_start > rows.deadline)) & ~fine & ~blamed_then & ~blamed_stop
+    # One record without a run proves no outage: where each record has its own run, that is how a lost one looks.
+    together = ibis.window(group_by=[idle, rows.client, rows.next_start])
+    quiet = idle & (rows.count().over(together) > 1)
     waiting = rows.verdict == "pending"
     why = {
-        "cause_run_id": (rows.trouble_run_id, rows.after_last_run_id, nothing, nothing),
+        "cause_run_id": (rows.trouble_run_id, rows.stop_run_id, nothing, nothing),
         "cause": (
             _said(rows, "trouble"),
-            _said(rows, "last"),
-            ibis.literal(f"no run of {expectation.then} started before the deadline"),
-            ibis.literal(f"{expectation.then} ran, but no run of it touched this record before the deadline"),
+            _said(rows, "stop"),
+            ibis.literal(f"no run of {expectation.then} started at all before the deadline"),
+            ibis.literal(f"no run of {expectation.then} touched it before the deadline, and no failed run shows why"),
         ),
         "cause_key": (
             _joined("then", rows.trouble_automation, rows.trouble_status, rows.trouble_print),
-            _joined("after", rows.last_automation, rows.last_status, rows.last_print),
+            _joined("before", rows.stop_automation, rows.stop_status, rows.stop_print),
             _joined("quiet", ibis.coalesce(utc_text(rows.next_start), "")),
-            ibis.literal("passed over"),
+            ibis.literal("never touched"),
         ),
     }
     columns = {
@@ -62,11 +64,11 @@ def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
             (fine, nothing),
             (blamed_then, from_then),
             (unsure | waiting, nothing),
-            (blamed_after, from_after),
+            (blamed_stop, from_stop),
             (quiet, from_quiet),
             else_=from_rest,
         )
-        for name, (from_then, from_after, from_quiet, from_rest) in why.items()
+        for name, (from_then, from_stop, from_quiet, from_rest) in why.items()
     }
     blind = rows.missing_from.notnull()
     missing_input = ibis.cases(
@@ -82,7 +84,7 @@ def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
         else_=ibis.literal(f"a log with any run of {expectation.then}"),
     )
     gap_key = ibis.cases(
-        (blind, _joined("gap", rows.missing_source, ibis.coalesce(utc_text(rows.gap_end), ""))),
+        (blind, _joined("gap", rows.missing_source, utc_text(rows.reached), utc_text(rows.gap_end))),
         (rows.doubt == "which", _joined("doubt", rows.doubt, rows.trouble_run_id)),
         (rows.doubt.notnull(), _joined("doubt", rows.doubt, rows.trouble_automation, rows.trouble_print)),
         else_=ibis.literal("no log"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A person who pushes a record through by hand delivers it as well; a test run or an error handler does not.
 DELIVERING_ROLES: Final = ("work", "manual")
+WENT_WRONG: Final = ("failed", "timed_out", "crashed", "partial")
 SEAM_S: Final = 3600
 _MICROSECONDS: Final = 1e6
 
@@ -74,7 +75,7 @@ def handlings(runs: ir.Table, touches: ir.Table) -> ir.Table:
 
 
 def activations(handled: ir.Table, expectation: Expectation, names: Sequence[str]) -> ir.Table:
-    """A row per record that `after` touched: when first (`activated_at`, by `after_run_id`), and which run did last.
+    """A row per record that `after` touched: when first (`activated_at`), and by which run (`after_run_id`).
 
     Whether that run went well does not matter: an order that a failing intake saw is an order. A skipped run saw none.
     """
@@ -84,16 +85,13 @@ def activations(handled: ir.Table, expectation: Expectation, names: Sequence[str
         handled.run_role == "work",
         handled.run_status != "skipped",
     )
-    record = ["client", "entity_key"]
-    oldest = ibis.window(group_by=record, order_by=[seen.first_at, seen.run_id])
-    newest = ibis.window(group_by=record, order_by=[ibis.desc(seen.last_at), ibis.desc(seen.run_id)])
-    ranked = seen.mutate(place=ibis.row_number().over(oldest), after_last_run_id=seen.run_id.first().over(newest))
+    oldest = ibis.window(group_by=["client", "entity_key"], order_by=[seen.first_at, seen.run_id])
+    ranked = seen.mutate(place=ibis.row_number().over(oldest))
     first = ranked.filter(ranked.place == 0)
     rows = first.select(
         "client",
         "entity_type",
         "entity_key",
-        "after_last_run_id",
         after_run_id=first.run_id,
         activated_at=first.first_at,
         deadline=first.first_at + ibis.interval(seconds=round(expectation.within.total_seconds())),
@@ -179,11 +177,41 @@ def troubles(tried: ir.Table, arrived: ir.Table) -> ir.Table:
     )
 
 
+def stops(open_records: ir.Table, handled: ir.Table, expectation: Expectation, names: Sequence[str]) -> ir.Table:
+    """A row per record that an automation before `then` had got stuck on by the deadline: by its newest run there.
+
+    Of each automation that touched the record since its activation only the newest run speaks: what a retry put right
+    stops nothing. Where several are stuck, the newest.
+    """
+    others = handled.filter(
+        handled.entity_type == expectation.entity,
+        ~handled.automation.isin(list(names)),
+        handled.run_role.isin(DELIVERING_ROLES),
+    ).select("run_id", "automation", "run_status", "first_at", other_client="client", other_key="entity_key")
+    pairs = open_records.join(
+        others,
+        [
+            open_records.entity_key == others.other_key,
+            open_records.client.identical_to(others.other_client) | others.other_client.isnull(),
+            others.first_at >= open_records.activated_at,
+            others.first_at <= open_records.deadline,
+        ],
+    )
+    newest = [ibis.desc(pairs.first_at), ibis.desc(pairs.run_id)]
+    each = ibis.window(group_by=["client", "entity_key", "automation"], order_by=newest)
+    ranked = pairs.mutate(place=ibis.row_number().over(each))
+    stuck = ranked.filter((ranked.place == 0) & ranked.run_status.isin(WENT_WRONG)).drop("place")
+    last = ibis.window(group_by=["client", "entity_key"], order_by=[ibis.desc(stuck.first_at), ibis.desc(stuck.run_id)])
+    ranked = stuck.mutate(place=ibis.row_number().over(last))
+    first = ranked.filter(ranked.place == 0)
+    return first.select(s_client=first.client, s_key=first.entity_key, stop_run_id=first.run_id)
+
+
 def blind_spots(open_records: ir.Table, runs: ir.Table, coverage: ir.Table, names: Sequence[str]) -> ir.Table:
     """A row per record for which a log of `then` does not cover all the time from activation to deadline.
 
-    `missing_source`, `missing_from`, `missing_to`: which log, from when to when. `gap_end` is where that
-    log goes on, null where it does not.
+    `missing_source`, `missing_from`, `missing_to`: which log has the hole, and the whole hole, as far as
+    the log goes on before and after it; else from activation, to the deadline.
     """
     places = runs.filter(runs.automation.isin(list(names)))
     places = places.select(
@@ -206,8 +234,6 @@ def blind_spots(open_records: ir.Table, runs: ir.Table, coverage: ir.Table, name
             pairs.place_source == covered.source,
             pairs.place_automation.identical_to(covered.automation),
             pairs.place_id.identical_to(covered.automation_id),
-            covered.covers_to >= pairs.activated_at,
-            covered.covers_from <= pairs.deadline,
         ],
     )
     reach = met.group_by(
@@ -227,7 +253,7 @@ def blind_spots(open_records: ir.Table, runs: ir.Table, coverage: ir.Table, name
     ranked = blind.mutate(place=ibis.row_number().over(order))
     first = ranked.filter(ranked.place == 0)
     return first.select(
-        *("missing_from", "missing_to", "gap_end"),
+        *("missing_from", "missing_to", "reached", "gap_end"),
         b_client="client",
         b_key="entity_key",
         missing_source="place_source",

@@ -127,6 +127,7 @@ def _by_halves(con: duckdb.DuckDBPyConnection, statement: str, places: Sequence[
 
 
 def _reject_without_id(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("insert into staged_rejects select place, '', field, seen, reason, null from sel_rejects").fetchall()
     for table in ("runs", "steps"):
         con.execute(f"""
             insert into staged_rejects
@@ -227,7 +228,7 @@ def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         from named {_PRINTS_JOIN}
     """).fetchall()
     con.execute("update new_runs set retry_of = null where retry_of = run_id").fetchall()
-    con.execute("insert into run_observations by name select * exclude (place) from new_runs").fetchall()
+    con.execute("insert into run_observations by name select * exclude (place), getvariable('write_no') as write_no from new_runs").fetchall()
     con.execute("insert into touched_runs select run_id from new_runs").fetchall()
 
 
@@ -248,7 +249,7 @@ def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         from named {_PRINTS_JOIN}
     """).fetchall()
     con.execute(
-        "insert into step_observations by name select * exclude (place, operation, payload) from new_steps"
+        "insert into step_observations by name select * exclude (place, operation, payload), getvariable('write_no') as write_no from new_steps"
     ).fetchall()
     con.execute("insert into touched_runs select distinct run_id from new_steps").fetchall()
 
@@ -275,7 +276,7 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                hit.value_hash as value_hash, min(hit.found_by) as found_by, max("at") as "at"
         from found group by all
     """).fetchall()
-    con.execute("insert into touch_observations by name from new_touches").fetchall()
+    con.execute("insert into touch_observations by name select *, getvariable('write_no') as write_no from new_touches").fetchall()
 
 
 def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:

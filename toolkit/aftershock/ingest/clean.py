@@ -19,7 +19,7 @@ _TEXTS: Final = {
     "sel_notices": ("channel", "recipient"),
     "sel_changes": ("by",),
     "sel_automations": ("owner",),
-    "staged_rejects": ("seen", "raw"),
+    "staged_rejects": ("seen", "reason", "raw"),
 }
 
 

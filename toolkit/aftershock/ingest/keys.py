@@ -16,7 +16,7 @@ import duckdb
 
 from aftershock.errors import ProjectError
 from aftershock.ingest.sql import literal
-from aftershock.project import FILE_NAME, Client, Project, RecordKey, RunRule
+from aftershock.project import FILE_NAME, Client, Project, RecordKey, RunRule, Source
 
 _NO_KEY: Final = "('', 'null', 'none', 'undefined', 'nan', 'true', 'false')"
 
@@ -26,10 +26,18 @@ def source_of(project: Project, tool: str, file: str, wanted: str | None) -> str
     if wanted:
         return wanted
     mine = [source for source in project.sources if source.tool == tool]
-    for source in mine:
-        if any(fnmatch(file, pattern) or fnmatch(file, f"*/{pattern}") for pattern in source.paths):
-            return source.name
-    return next((source.name for source in mine if not source.paths), tool)
+    named = next((source for source in mine if _lies_in(file, source)), None)
+    return named.name if named else next((source.name for source in mine if not source.paths), tool)
+
+
+def mapping_of(project: Project, file: str, wanted: str | None) -> str | None:
+    """The mapping that `aftershock.toml` prescribes for a file, by the source that the caller or its path names."""
+    mine = (source for source in project.sources if source.name == wanted or (not wanted and _lies_in(file, source)))
+    return next((source.mapping for source in mine if source.mapping), None)
+
+
+def _lies_in(file: str, source: Source) -> bool:
+    return any(fnmatch(file, pattern) or fnmatch(file, f"*/{pattern}") for pattern in source.paths)
 
 
 def rule_name(client: Client, rule: RunRule) -> str:

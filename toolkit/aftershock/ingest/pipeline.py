@@ -20,7 +20,7 @@ from aftershock.ingest.containers import Opened, expand, opened
 from aftershock.ingest.coverage import coverage_rows
 from aftershock.ingest.recognise import Claim, recognise
 from aftershock.ledger import settle
-from aftershock.ledger.store import Store, Writer
+from aftershock.ledger.store import Store, Writer, full_disk_told
 from aftershock.project import Project, Source
 
 Outcome = Literal["taken", "known", "unknown", "ambiguous", "unreadable"]
@@ -150,12 +150,16 @@ def _take_file(writer: Writer, job: _Job, file: Path) -> Iterable[FileResult]:
                     yield FileResult(path=found.path, outcome="unreadable", message=f"{found.seen}. {found.remedy}")
                 else:
                     yield _take(writer, job, found)
+    except AftershockError:
+        raise
     except OSError as error:
         yield FileResult(path=str(file), outcome="unreadable", message=str(error))
 
 
 def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
-    verdict = recognise(found.samples, job.adapters)
+    mapping = keys.mapping_of(job.project, found.name, job.source)
+    candidates = [one for one in job.adapters if mapping is None or one.name == f"mapping:{mapping}"]
+    verdict = recognise(found.samples, candidates)
     if verdict.claim is None:
         outcome: Outcome = "ambiguous" if verdict.outcome == "ambiguous" else "unknown"
         return FileResult(path=found.name, outcome=outcome, message=verdict.message)
@@ -166,7 +170,8 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
         return FileResult(path=found.name, outcome="known", adapter=claim.adapter.name)
     try:
         # reading comes before the transaction: a read that fails would end it
-        prepared = _prepare(writer.connection, job, found, claim, source)
+        with full_disk_told(job.project.ledger_folder):
+            prepared = _prepare(writer.connection, job, found, claim, source)
         with writer.transaction():
             return _commit(writer.connection, job, found, prepared, [before[0]] if before else [])
     except (AftershockError, MemoryError, OSError):

@@ -90,7 +90,11 @@ SECRET_PATTERNS: Final = (
         rf"((?:name|key|header)\\*[\"']{_WS}:{_WS}\\*[\"'][^\"'\\]{{0,60}}{_ANY}\\*[\"']{_WS},{_WS}\\*[\"']value\\*[\"']{_WS}:{_WS}\\*[\"'])"
         r"[^\"'\\]+(?:\\+[^\"'\\]+)*",
     ),
-    _keyed("XML element", rf"(<(?:[A-Za-z0-9_-]{{1,40}}:)?[A-Za-z0-9_.-]{{0,40}}{_ANY}(?: [^<>]*)?>)[^<]+"),
+    _keyed(
+        "XML element",
+        rf"(<(?:[A-Za-z0-9_-]{{1,40}}:)?[A-Za-z0-9_.-]{{0,40}}{_ANY}(?: [^<>]*)?>)[^<]+(</)",
+        rf"\1{GONE}\2",
+    ),
     # password="..." and password='...', in configurations and connection strings
     _keyed("assigned, double", rf"((?:{_PASSWORD}|{_TOKEN}){_BLANK}=>?{_BLANK}\"){_IN_DOUBLE}"),
     _keyed("assigned, single", rf"((?:{_PASSWORD}|{_TOKEN}){_BLANK}=>?{_BLANK}'){_IN_SINGLE}"),
@@ -188,7 +192,8 @@ def redact_sql(column: str, *, emails: bool, personal_fields: Sequence[str]) -> 
     expression = column
     for pattern in patterns:
         expression = f"regexp_replace({expression}, {_literal(pattern.pattern)}, {_literal(pattern.replacement)}, 'g')"
-    return f"case when regexp_matches({column}, {_literal(_guard(patterns))}) then {expression} else {column} end"
+    guard = needs_redaction_sql(column, emails=emails, personal_fields=personal_fields)
+    return f"case when {guard} then {expression} else {column} end"
 
 
 def needs_redaction_sql(column: str, *, emails: bool, personal_fields: Sequence[str]) -> str:

@@ -1,12 +1,13 @@
 """Numbered migrations: how a store of an older version becomes one of this version.
 
-Version 1 is made from `model.TABLES`. A later change of the model adds a step here and raises `model.SCHEMA_VERSION`; a
-missing table or column is added by `complete`, so a step only holds what that cannot know (renames, back-filling).
+A new store is made from `model.TABLES`. A change of the model raises `model.SCHEMA_VERSION`; a missing table or column is
+added by `complete`, so most changes need no step here. `STEPS` holds what `complete` cannot know: renames and back-filling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,31 +16,73 @@ import duckdb
 from aftershock.errors import NewerLedgerError
 from aftershock.model import SCHEMA_VERSION, TABLES
 
-STEPS: Final[Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]]] = {}
-"""Version -> what brings a store of the version before to it."""
+STEPS: Final[Mapping[int, Sequence[str]]] = {
+    2: (
+        # steps were known by their name alone
+        "alter table steps add column if not exists step_key VARCHAR",
+        "alter table step_observations add column if not exists step_key VARCHAR",
+        "update steps set step_key = name where step_key is null",
+        "update step_observations set step_key = name where step_key is null",
+        # only observations knew the run before in the chain
+        "alter table runs add column if not exists retry_of VARCHAR",
+        """update runs set retry_of = told.retry_of
+           from (select run_id, arg_max(retry_of, observed_at) as retry_of from run_observations group by run_id) told
+           where told.run_id = runs.run_id and told.retry_of is not null""",
+    ),
+    3: (
+        # settling looks no further back than the write that first told of a run: before all writes, for what is there
+        *(
+            statement
+            for table in ("steps", "touches", "status_history", "run_observations", "step_observations", "touch_observations")
+            for statement in (
+                f"alter table {table} add column if not exists write_no BIGINT",
+                f"update {table} set write_no = 0 where write_no is null",
+            )
+        ),
+        "alter table runs add column if not exists first_write BIGINT",
+        "update runs set first_write = 0 where first_write is null",
+    ),
+}
+"""Version -> the statements that bring a store of the version before to it. What stands here is never changed again.
+
+Each version is a transaction of its own, and statements may be run twice: by whoever comes after one that was killed.
+"""
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, file: Path, first_commit: int = 0) -> None:
-    """Bring the store to `SCHEMA_VERSION`, in one transaction. Raises `NewerLedgerError` for a store of the future."""
+    """Bring the store to `SCHEMA_VERSION`; commits are counted from `first_commit`.
+
+    Raises: `NewerLedgerError` for a store of the future, which stays as it is.
+    """
     found = _version(connection)
     if found > SCHEMA_VERSION:
         raise NewerLedgerError(file, found, SCHEMA_VERSION)
     if found == SCHEMA_VERSION:
         return
+    if found:
+        for number in range(found + 1, SCHEMA_VERSION + 1):
+            with _transaction(connection):
+                for statement in STEPS.get(number, ()):
+                    connection.execute(statement).fetchall()
+    with _transaction(connection):
+        complete(connection)
+        connection.execute(
+            "insert into schema_version select unnest(range(?, ?)), now()", [found + 1, SCHEMA_VERSION + 1]
+        ).fetchall()
+        connection.execute(
+            "insert into ledger_state select ? where not exists (from ledger_state)", [first_commit]
+        ).fetchall()
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.begin()
     try:
-        for number in range(found + 1, SCHEMA_VERSION + 1):
-            if found and number in STEPS:
-                STEPS[number](connection)
-        complete(connection)
-        for number in range(found + 1, SCHEMA_VERSION + 1):
-            connection.execute("insert into schema_version values (?, now())", [number]).fetchall()
-        if not found:
-            connection.execute("insert into ledger_state values (?)", [first_commit]).fetchall()
-        connection.commit()
+        yield
     except BaseException:
         connection.rollback()
         raise
+    connection.commit()
 
 
 def complete(connection: duckdb.DuckDBPyConnection) -> None:
@@ -53,6 +96,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int:
+    """The newest migration that was applied; 0 for an empty file."""
     known = "select count(*) from duckdb_tables() where table_name = 'schema_version'"
     if not connection.execute(known).fetchall()[0][0]:
         return 0

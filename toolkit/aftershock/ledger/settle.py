@@ -4,6 +4,9 @@ Per column the newest value that is not null. "Newest" orders observations by ra
 log), then `observed_at`, then finished before unfinished, then by content: so any order of the same files settles the same.
 Across files are derived here: parents and roots, `had_failed_step`, computed `partial`, client, names of automations.
 
+The cost grows with the file, hardly with the ledger: one narrow scan of `runs` finds the known ones among the touched; every
+other table is read only from the write that first told of one of them on (`write_no`, by which all tables are ordered).
+
 Callers put the ids of what they touched into the temporary tables of `TOUCHED` and the client rules into `client_rules`.
 """
 
@@ -20,7 +23,8 @@ TOUCHED: Final = ("touched_runs", "touched_automations")
 _AGGREGATED: Final = ("attempt", "role", "status", "status_raw", "trigger", "queued_at", "started_at", "ended_at", "duration_s",
                       "items_in", "items_out", "version", "correlation_id", "error_type", "error_message", "fingerprint",
                       "tz_assumed")  # fmt: skip
-_STEP_FACTS: Final = BY_NAME["steps"].names[2:]
+_GOING_ON: Final = ("running", "queued", "waiting")
+_STEP_FACTS: Final = [name for name in BY_NAME["steps"].names if name not in ("step_id", "run_id", "write_no")]
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make the empty temporary tables that name what was touched."""
     con.execute("create or replace temp table touched_runs (run_id VARCHAR)").fetchall()
     con.execute("create or replace temp table touched_automations (automation_id VARCHAR)").fetchall()
+    con.execute("set variable write_no = (select commits + 1 from ledger_state)").fetchall()
 
 
 def settle(con: duckdb.DuckDBPyConnection) -> Settled:
@@ -42,14 +47,15 @@ def settle(con: duckdb.DuckDBPyConnection) -> Settled:
     _distinct(con)
     _automations(con)
     _children_of_any_scope(con)
-    _runs(con)
+    since = _known_runs(con)
+    _runs(con, since)
     _parents_of_any_scope(con)
-    _steps(con)
+    _steps(con, since)
     _failed_steps(con)
     result = _replace_runs(con)
     _roots(con)
-    _status_history(con)
-    _touches(con)
+    _status_history(con, since)
+    _touches(con, since)
     _notices(con)
     return result
 
@@ -105,7 +111,7 @@ def _automations(con: duckdb.DuckDBPyConnection) -> None:
     """).fetchall()
     con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs").fetchall()
     con.execute(
-        "delete from automations where automation_id in (select automation_id from settled_automations)"
+        "delete from automations where automation_id in (select automation_id from touched_automations)"
     ).fetchall()
     con.execute("insert into automations by name select * from settled_automations").fetchall()
 
@@ -113,31 +119,69 @@ def _automations(con: duckdb.DuckDBPyConnection) -> None:
 def _children_of_any_scope(con: duckdb.DuckDBPyConnection) -> None:
     """A child may know its parent's id without the scope (`airflow:*/id`): those of touched runs are touched too."""
     con.execute("""
-        insert into touched_runs
-        select child.run_id
-        from run_observations child
-        join (select distinct source, native_id from run_observations semi join touched_runs using (run_id)) parent
-          on parent.source = child.source and parent.native_id = split_part(child.parent_run_id, ':*/', 2)
+        create or replace temp table touched_runs as
+        with told as (select run_id, source, native_id from run_observations where write_no = getvariable('write_no')),
+        parents as (
+            select source, native_id from told union
+            select source, native_id from runs semi join (select run_id from touched_runs except select run_id from told) using (run_id)
+        )
+        select run_id from touched_runs
+        union
+        select child.run_id from run_observations child join parents
+          on parents.source = child.source and parents.native_id = split_part(child.parent_run_id, ':*/', 2)
         where contains(child.parent_run_id, ':*/')
     """).fetchall()
-    con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs").fetchall()
 
 
 def _parents_of_any_scope(con: duckdb.DuckDBPyConnection) -> None:
     """Where exactly one run of the source has the id, that is the parent; else it stays unknown."""
     con.execute("""
+        create or replace temp table children as
+        select run_id as child, source, split_part(parent_run_id, ':*/', 2) as native_id
+        from run_facts where contains(parent_run_id, ':*/')
+    """).fetchall()
+    con.execute("""
         update run_facts set parent_run_id = named.parent
         from (
-            select child.run_id, case when count(distinct parent.run_id) = 1 then min(parent.run_id) end as parent
-            from run_facts child
-            left join (select run_id, source, native_id from runs union select run_id, source, native_id from run_facts) parent
-              on parent.source = child.source and parent.native_id = split_part(child.parent_run_id, ':*/', 2)
-            where contains(child.parent_run_id, ':*/') group by child.run_id
-        ) named where named.run_id = run_facts.run_id
+            select child, case when count(distinct run_id) = 1 then min(run_id) end as parent
+            from children left join (
+                select run_id, source, native_id from runs semi join children using (source, native_id) union all
+                select run_id, source, native_id from run_facts semi join children using (source, native_id)
+            ) using (source, native_id)
+            group by child
+        ) named where named.child = run_facts.run_id
     """).fetchall()
 
 
-def _runs(con: duckdb.DuckDBPyConnection) -> None:
+def _known_runs(con: duckdb.DuckDBPyConnection) -> int:
+    """Take the touched runs that the ledger knows out of `runs`, into `runs_before`; gives the write that told of the first."""
+    con.execute("""
+        create or replace temp table known as
+        select rowid as place, run_id, first_write from runs semi join touched_runs using (run_id)
+    """).fetchall()
+    [(first, last, since)] = con.execute(
+        "select coalesce(min(place), 0), coalesce(max(place), -1), coalesce(min(first_write), getvariable('write_no')) from known"
+    ).fetchall()
+    here = f"rowid between {first} and {last}"
+    con.execute(
+        f"create or replace temp table runs_before as from runs where {here} and rowid in (select place from known)"
+    ).fetchall()
+    con.execute(f"delete from runs where {here} and rowid in (select place from known)").fetchall()
+    return int(since)
+
+
+def _touched(table: str, since: int) -> str:
+    """The rows of a table that belong to touched runs."""
+    return f"(from {table} where write_no >= {since} and run_id in (select run_id from touched_runs))"
+
+
+def _forget(con: duckdb.DuckDBPyConnection, table: str, since: int) -> None:
+    con.execute(
+        f"delete from {table} where write_no >= {since} and run_id in (select run_id from touched_runs)"
+    ).fetchall()
+
+
+def _runs(con: duckdb.DuckDBPyConnection, since: int) -> None:
     newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _AGGREGATED)
     con.execute(f"""
         create or replace temp table run_facts as
@@ -145,12 +189,12 @@ def _runs(con: duckdb.DuckDBPyConnection) -> None:
             select *, row_number() over (
                 partition by run_id order by rank desc, observed_at nulls first, coalesce(status in ({_words(FINISHED)}), false),
                 status, status_raw, started_at, ended_at, queued_at, items_out, error_message, version, "trigger", correlation_id, duration_s,
-                automation_id, parent_run_id, retry_of, role, attempt) as k
-            from run_observations semi join touched_runs using (run_id)
+                automation_id, parent_run_id, retry_of, role, attempt, items_in, error_type, fingerprint, tz_assumed) as k
+            from {_touched("run_observations", since)}
         )
         select run_id, arg_max(tool, k) as tool, arg_max(source, k) as source, arg_max(automation_id, k) as automation_id,
                arg_max(native_id, k) as native_id, arg_max(retry_of, k) as retry_of, arg_max(parent_run_id, k) as parent_run_id,
-               min(observed_at) as first_seen_at, max(observed_at) as last_seen_at,
+               min(write_no) as first_write, min(observed_at) as first_seen_at, max(observed_at) as last_seen_at,
                list_distinct(flatten(list(coalesce(clients, [])))) as rules, {newest}
         from ordered group by run_id
     """).fetchall()
@@ -167,48 +211,54 @@ def _runs(con: duckdb.DuckDBPyConnection) -> None:
     """).fetchall()
 
 
-def _steps(con: duckdb.DuckDBPyConnection) -> None:
+def _steps(con: duckdb.DuckDBPyConnection, since: int) -> None:
     newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _STEP_FACTS)
     con.execute(f"""
         create or replace temp table settled_steps as
         with ordered as (
             select *, row_number() over (
                 partition by step_id order by rank desc, observed_at nulls first, coalesce(status in ({_words(FINISHED)}), false),
-                status, status_raw, started_at, ended_at, items_out, error_message, error_type) as k
-            from step_observations semi join touched_runs using (run_id)
+                status, status_raw, started_at, ended_at, items_out, error_message, error_type, items_in, duration_s, name, kind, system,
+                step_key, attempt, map_index, fingerprint) as k
+            from {_touched("step_observations", since)}
         )
         select step_id, any_value(run_id) as run_id, {newest} from ordered group by step_id
     """).fetchall()
     con.execute("""update settled_steps set status = coalesce(status, 'unknown'),
         duration_s = coalesce(duration_s, epoch_us(ended_at - started_at) / 1e6)""").fetchall()
-    con.execute("delete from steps where run_id in (select run_id from touched_runs)").fetchall()
-    con.execute("insert into steps by name select * from settled_steps").fetchall()
+    _forget(con, "steps", since)
+    con.execute("insert into steps by name select *, getvariable('write_no') as write_no from settled_steps").fetchall()
 
 
 def _failed_steps(con: duckdb.DuckDBPyConnection) -> None:
-    """Runs in which the last attempt of some step failed, or ended well over an item with an error."""
+    """Runs in which the last attempt of some step failed, or ended well over an item with an error; and that step's error."""
+    bad = f"status in ({_words((*FAILURES, 'partial'))})"
     con.execute(f"""
         create or replace temp table failed_steps as
-        with last_attempts as (
-            select run_id, arg_max(status, coalesce(attempt, 1)) as status
-            from settled_steps group by run_id, step_key, coalesce(map_index, 0)
+        with ordered as (
+            select *, row_number() over (partition by run_id, step_key, coalesce(map_index, 0) order by coalesce(attempt, 1) desc) as recency,
+                   row_number() over (partition by run_id order by coalesce(ended_at, started_at) nulls first, step_id) as k
+            from settled_steps
         )
-        select run_id, bool_or(status in ({_words((*FAILURES, "partial"))})) as had_failed_step
-        from last_attempts group by run_id
+        select run_id, bool_or({bad}) filter (recency = 1) as had_failed_step,
+               arg_max(struct_pack(kind := error_type, text := error_message, print := fingerprint), k)
+                   filter (recency = 1 and {bad} and fingerprint is not null) as error
+        from ordered group by run_id
     """).fetchall()
 
 
 def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
     con.execute(f"""
         create or replace temp table settled_runs as
-        select facts.* exclude (rules, status, error_type, error_message, fingerprint, duration_s, attempt, role),
+        select facts.* exclude (rules, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role),
                coalesce(attempt, 1) as attempt, coalesce(role, 'work') as role,
                case when facts.status = 'succeeded' and failed.had_failed_step then 'partial' else coalesce(facts.status, 'unknown') end as status,
                coalesce(facts.status in ({_words(FINISHED)}), false) as is_finished,
+               case when facts.status not in ({_words(_GOING_ON)}) then ended_at end as ended_at,  -- of an earlier attempt
                failed.had_failed_step,
-               case when facts.status is distinct from 'succeeded' then error_type end as error_type,
-               case when facts.status is distinct from 'succeeded' then error_message end as error_message,
-               case when facts.status is distinct from 'succeeded' then fingerprint end as fingerprint,
+               case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.kind else facts.error_type end end as error_type,
+               case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.text else facts.error_message end end as error_message,
+               case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.print else facts.fingerprint end end as fingerprint,
                case when facts.status in ({_words(COUNTED)})
                     then coalesce(duration_s, epoch_us(ended_at - started_at) / 1e6) else duration_s end as duration_s,
                auto.name as automation,
@@ -220,18 +270,14 @@ def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
         left join automations auto using (automation_id)
         left join run_clients owners using (run_id)
     """).fetchall()
-    con.execute(
-        "create or replace temp table runs_before as from runs semi join touched_runs using (run_id)"
-    ).fetchall()
     columns = ", ".join(
-        f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at")
+        f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at", "first_write")
     )
     new, changed = con.execute(f"""
         select count(*) filter (old.run_id is null), count(*) filter (old.run_id is not null and old.facts is distinct from new.facts)
         from (select run_id, row({columns}) as facts from settled_runs) new
         left join (select run_id, row({columns}) as facts from runs_before) old using (run_id)
     """).fetchall()[0]
-    con.execute("delete from runs where run_id in (select run_id from touched_runs)").fetchall()
     con.execute("insert into runs by name select * from settled_runs").fetchall()
     return Settled(new, changed)
 
@@ -261,35 +307,35 @@ def _roots(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
 
 
-def _status_history(con: duckdb.DuckDBPyConnection) -> None:
+def _status_history(con: duckdb.DuckDBPyConnection, since: int) -> None:
     """A row whenever a run was seen in another status than before."""
-    con.execute("delete from status_history where run_id in (select run_id from touched_runs)").fetchall()
+    _forget(con, "status_history", since)
     con.execute(f"""
         insert into status_history by name
         with seen as (
             select run_id, status, status_raw, observed_at as seen_at, min(import_id) as import_id
-            from run_observations semi join touched_runs using (run_id) where status is not null
+            from {_touched("run_observations", since)} where status is not null
             group by run_id, status, status_raw, observed_at
         ), ordered as (
             select *, lag(status) over w as before from seen
             window w as (partition by run_id order by seen_at nulls first, status in ({_words(FINISHED)}), status, status_raw)
         )
-        select run_id, status, status_raw, seen_at, import_id from ordered where status is distinct from before
+        select run_id, status, status_raw, seen_at, import_id, getvariable('write_no') as write_no from ordered where status is distinct from before
     """).fetchall()
 
 
-def _touches(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("delete from touches where run_id in (select run_id from touched_runs)").fetchall()
-    con.execute("""
+def _touches(con: duckdb.DuckDBPyConnection, since: int) -> None:
+    _forget(con, "touches", since)
+    con.execute(f"""
         insert into touches by name
         with seen as (
             select touch_id, min(run_id) as run_id, min(step_id) as step_id, min(client) as own_client, min(system) as system,
                    min(entity_type) as entity_type, min(entity_key) as entity_key, min(operation) as operation, min(field) as field,
                    min(value) as value, min(value_hash) as value_hash, min(found_by) as found_by, max("at") as own_at
-            from touch_observations semi join touched_runs using (run_id) group by touch_id
+            from {_touched("touch_observations", since)} group by touch_id
         )
         select seen.* exclude (own_client, own_at), coalesce(own_client, runs.client) as client,
-               coalesce(own_at, runs.started_at, runs.queued_at, runs.ended_at) as "at"
+               coalesce(own_at, runs.started_at, runs.queued_at, runs.ended_at) as "at", getvariable('write_no') as write_no
         from seen left join settled_runs runs using (run_id)
     """).fetchall()
 

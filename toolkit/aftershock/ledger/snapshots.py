@@ -11,7 +11,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from pathlib import Path
 from aftershock.errors import NoSnapshotError
 
 KEEP = 3
+_TRIES = 20
 _FILE = re.compile(r"ledger-(\d+)\.duckdb")
 _PIN = re.compile(r"ledger-(\d+)\.pin-(\d+)-[0-9a-f]+")
 
@@ -54,11 +55,18 @@ class Snapshots:
 
     def find(self, number: int | None = None) -> Snapshot:
         """The snapshot of that number, by default the newest. Raises `NoSnapshotError`."""
-        wanted = self.current_number() if number is None else number
-        path = self.folder / f"ledger-{wanted}.duckdb"
-        if wanted is None or not path.is_file():
-            raise NoSnapshotError(self.folder, number, self.kept())
-        return Snapshot(wanted, path, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        for _ in range(_TRIES):
+            wanted = self.current_number() if number is None else number
+            if wanted is None:
+                break
+            path = self.folder / f"ledger-{wanted}.duckdb"
+            with suppress(FileNotFoundError):  # dropped since CURRENT was read: there is a newer one
+                return Snapshot(wanted, path, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        raise NoSnapshotError(self.folder, number, self.kept())
+
+    def newest_number(self) -> int:
+        """The highest number ever used, as far as this folder knows; 0 if none."""
+        return max(*self.kept(), self.current_number() or 0, 0)
 
     def publish(self, store: Path, number: int) -> Snapshot:
         """Copy the (checkpointed, unwritten) store, then switch `CURRENT` to the copy and drop old ones."""
@@ -82,23 +90,27 @@ class Snapshots:
         kept = self.kept()
         for number in set(kept[:-KEEP]) - pinned - {self.current_number()}:
             (self.folder / f"ledger-{number}.duckdb").unlink(missing_ok=True)
-        for part in self.folder.glob(".ledger-*.part"):  # left by a writer that was killed; we hold the write lock
+        for part in self.folder.glob(".*-*"):  # left by a writer that was killed; we hold the write lock
             part.unlink(missing_ok=True)
 
     @contextmanager
     def pin(self, number: int) -> Iterator[None]:
-        """Keep one snapshot on disk while the block runs."""
+        """Keep one snapshot on disk while the block runs. Raises `NoSnapshotError` if it is gone already."""
         pin = self.folder / f"ledger-{number}.pin-{os.getpid()}-{uuid.uuid4().hex}"
         pin.touch()
         try:
+            self.find(number)
             yield
         finally:
             pin.unlink(missing_ok=True)
 
     def _switch(self, number: int) -> None:
         fresh = self.folder / f".CURRENT-{uuid.uuid4().hex}"
-        fresh.write_text(json.dumps({"snapshot": number}), encoding="utf-8")
-        fresh.replace(self._current)
+        try:
+            fresh.write_text(json.dumps({"snapshot": number}), encoding="utf-8")
+            fresh.replace(self._current)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def _pins(self) -> list[tuple[Path, int, int]]:
         return [(file, int(m[1]), int(m[2])) for file in self.folder.iterdir() if (m := _PIN.fullmatch(file.name))]

@@ -7,6 +7,7 @@ committed. Nobody else ever opens this file: a forgotten reader would block the 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,10 +51,10 @@ class Writer:
 
     def publish(self) -> Snapshot | None:
         """Publish what is committed; None where the newest snapshot shows it already (or nothing was ever written)."""
-        number = self.commits()
-        if number == 0 or number == self._snapshots.current_number():
-            return None
         with full_disk_told(self._file.parent):
+            number = self.commits()
+            if number == 0 or number == self._snapshots.current_number():
+                return None
             self.connection.execute("checkpoint").fetchall()
             return self._snapshots.publish(self._file, number)
 
@@ -80,17 +81,22 @@ class Store:
         with full_disk_told(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock(wait_s):
+            temporary = self.folder / "tmp"
+            shutil.rmtree(temporary, ignore_errors=True)  # left by a writer that was killed
             with full_disk_told(self.folder):
-                connection = duckdb.connect(str(self.file), config={"temp_directory": str(self.folder / "tmp")})
+                connection = duckdb.connect(str(self.file), config={"temp_directory": str(temporary)})
             try:
                 connection.execute("set TimeZone = 'UTC'").fetchall()
                 with full_disk_told(self.folder):
-                    migrate(connection, self.file, first_commit=max(self.snapshots.kept(), default=0))
+                    self._migrate(connection)
                 writer = Writer(connection, self.file, self.snapshots)
                 try:
                     yield writer
-                finally:
-                    writer.publish()
+                except BaseException:
+                    with suppress(duckdb.Error, LedgerFullError):  # then the next write publishes
+                        writer.publish()
+                    raise
+                writer.publish()
             finally:
                 connection.close()
 
@@ -104,6 +110,12 @@ class Store:
         with self.write() as writer, writer.transaction() as connection:
             statement = f"insert into report_runs ({', '.join(columns)}) values ({marks})"
             connection.execute(statement, [row[name] for name in columns]).fetchall()
+
+    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Bring the store to this version; its commits go on from the newest snapshot, though it be deleted or restored."""
+        newest = self.snapshots.newest_number()
+        migrate(connection, self.file, newest)
+        connection.execute("update ledger_state set commits = $1 where commits < $1", [newest]).fetchall()
 
     @contextmanager
     def _lock(self, wait_s: float) -> Iterator[None]:

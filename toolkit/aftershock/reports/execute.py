@@ -21,6 +21,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "list": (list, tuple),
     "dict": (dict,),
 }
+_TIMEOUT = "CellTimeoutError"  # its cell then holds the interrupt, which says less
+_PUT_IN = {"papermill-error-cell-tag", "injected-parameters"}
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,15 @@ def execute(
             cwd=str(folder) if folder else None,
             progress_bar=False,
             execution_timeout=timeout_s,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # its start-up warnings say nothing about the report
+            extra_arguments=["--IPKernelApp.log_level=50"],  # its start-up warnings say nothing about the report
         )
     except Exception as error:  # papermill, nbclient and jupyter raise many kinds; each of them is a failed report
         trouble = f"{type(error).__name__}: {_first_line(str(error))}"
     if not output.exists():
         raise ReportFailedError(report, notebook, None, trouble or "papermill left no notebook behind")
-    executed = nbformat.read(str(output), as_version=4)
+    executed = nbformat.read(str(output), as_version=4)  # type: ignore[no-untyped-call]
     fault = fault_of(executed)
-    if trouble and not (fault and fault.is_error):
+    if trouble and (trouble.startswith(_TIMEOUT) or not (fault and fault.is_error)):
         fault = Fault(_last_started(executed), trouble)
     if fault:
         raise ReportFailedError(report, output, fault.cell, fault.reason)
@@ -92,7 +94,9 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any], *, report: s
         fits = wanted is None or (isinstance(value, wanted) and isinstance(value, bool) <= (bool in wanted))
         if not fits:
             kind = known[name]["inferred_type_name"]
-            raise ReportFailedError(report or notebook.stem, notebook, None, f"parameter {name} = {value!r}: give a {kind}")
+            raise ReportFailedError(
+                report or notebook.stem, notebook, None, f"parameter {name} = {value!r}: give a {kind}"
+            )
 
 
 def fault_of(notebook: Any) -> Fault | None:
@@ -113,10 +117,10 @@ def fault_of(notebook: Any) -> Fault | None:
 
 
 def _code_cells(notebook: Any) -> list[tuple[int, Any]]:
+    """The code cells with their numbers in the stored notebook: what papermill put in is not counted."""
+    own = [cell for cell in notebook.cells if not _PUT_IN & set(cell.metadata.get("tags", ()))]
     return [
-        (number, cell)
-        for number, cell in enumerate(notebook.cells, start=1)
-        if cell.cell_type == "code" and cell.source.strip()
+        (number, cell) for number, cell in enumerate(own, start=1) if cell.cell_type == "code" and cell.source.strip()
     ]
 
 

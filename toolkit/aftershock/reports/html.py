@@ -54,6 +54,18 @@ def to_page(notebook: Any, *, title: str, audience: Literal["client", "fleet"] =
     return Page(html, _numbers(notebook))
 
 
+def still_page(body: Markup, *, title: str, audience: str = "fleet") -> str:
+    """A page without a notebook behind it and without scripts, in the same style."""
+    return str(
+        Markup(
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
+            "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">"
+            '<meta name="viewport" content="width=device-width, initial-scale=1"><title>{}</title><style>{}</style></head>'
+            '<body class="{}"><a class="skip" href="#main">Skip to the content</a><main id="main">{}</main></body></html>\n'
+        ).format(title, Markup(style()), audience, body)  # noqa: S704  our own style sheet
+    )
+
+
 def style() -> str:
     """The style sheet: colours from the palette, then the rules."""
     light, dark = css_variables(LIGHT), css_variables(DARK)
@@ -80,8 +92,8 @@ def _exporter(charts: _Charts) -> Any:
     from traitlets.config import Config
 
     ours = {"template_name": "template", "extra_template_basedirs": [str(_TEMPLATE.parent)]}
-    settings = {**ours, "template_file": "page.html.j2", "file_extension": ".html"}
-    exporter = TemplateExporter(config=Config({"TemplateExporter": settings, "NbConvertBase": {}}))
+    settings = Config({"TemplateExporter": {**ours, "template_file": "page.html.j2", "file_extension": ".html"}})
+    exporter: Any = TemplateExporter(config=settings)  # type: ignore[no-untyped-call]
     exporter.register_filter("best", lambda output: _best(output, charts))
     exporter.register_filter("words", _words)
     return exporter

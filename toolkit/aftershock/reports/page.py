@@ -20,11 +20,12 @@ from aftershock.reports import blocks
 from aftershock.reports.blocks.markup import Block, day, interval, percent
 from aftershock.reports.views.attention import attention_of
 from aftershock.reports.views.calendar import strips_of
+from aftershock.reports.views.fleet import clients_of_fleet, runs_of_nobody, worst_automations
 from aftershock.reports.views.numbers import arrived_number, silent_number, succeeded_number, told_number
 from aftershock.reports.views.records import Arrived, arrived_of, out_of_step_of, pairs_of
 from aftershock.reports.views.recovery import recoveries_of
 from aftershock.reports.views.scope import Scope, open_scope
-from aftershock.reports.views.sources import files_of, sources_of_page
+from aftershock.reports.views.sources import files_of, refused_of, sources_of_page
 from aftershock.reports.views.summary import sentences_of
 from aftershock.reports.views.work import became, sources_with_notices, work_of
 
@@ -66,20 +67,23 @@ class ReportPage(Scope):
             self._arrived(records),
             covered=self.coverage.share,
             word="time" if self.period.kind == "range" else self.period.kind,
-            things=len(attention_of(self, records)),
+            things=len(self._attention(records)),
         )
         return blocks.answer(headline, lead)
 
     def four_numbers(self, after_retries: FailureRates, silent: SilentFailures, records: Reconciliation) -> Block:
         """Records in step, runs that succeeded, silent failures, failures that somebody was told of."""
-        before = "the time before" if self.period.kind == "range" else self.period.previous().label.partition(" · ")[0]
-        earlier = self._arrived(self.records(self.period.previous()))
+        last = self.period.previous()
+        before = (
+            "the time before" if self.period.kind == "range" else last.label.partition(" · ")[0].replace("Week", "week")
+        )
+        earlier = self._arrived(self.records(last))
         return blocks.four_numbers(
             [
                 arrived_number(self._arrived(records), earlier, before),
                 succeeded_number(after_retries, before),
                 silent_number(silent, before),
-                told_number(self.work(self.period), self._notifying, before),
+                told_number(self.work(self.period), self.work(last), self._notifying, before),
             ]
         )
 
@@ -89,22 +93,35 @@ class ReportPage(Scope):
         states = work.assign(became=[became(row) for row in work.itertuples()])
         fine = [str(name) for name, rows in states.groupby("automation") if set(rows.became) <= {"ok", "retried"}]
         blind = "" if self.coverage.share else "Cannot tell: no log covers this time."
-        return blocks.needs_attention(attention_of(self, records), fine=fine, blind=blind)
+        return blocks.needs_attention(self._attention(records), fine=fine, blind=blind)
 
     def in_step(self, records: Reconciliation) -> Block:
         """The matrix of expectations, and the records that are not in step."""
-        out = out_of_step_of(records, self.period.time_zone, with_client=self.client is None)
-        return blocks.in_step(pairs_of(records), out)
+        found = out_of_step_of(records, self.period.time_zone, with_client=self.client is None)
+        return blocks.in_step(pairs_of(records), found)
 
     def failure_rate_by_day(self, days: int = 42) -> Block:
         """The chart of the failure rate by day, gaps in the log hatched."""
         shown = self._days(days)
         rows = [
-            (f"{at.day:%a} {day(at.day)}", at.failures, at.n, percent(at.rate) if at.log else "no log", interval(at.low, at.high) if at.n else "–")
+            (
+                f"{at.day:%a} {day(at.day)}",
+                at.failures,
+                at.n,
+                percent(at.rate) if at.log else "no log",
+                interval(at.low, at.high) if at.n else "–",
+            )
             for at in shown
         ]
         head = ("Day", "Failed", "n", "Share", "Range")
-        return blocks.chart("failure_rate_by_day", failure_rate_by_day(shown), head=head, rows=rows, numbers={"days": shown}, numeric=(1, 2, 3, 4))
+        return blocks.chart(
+            "failure_rate_by_day",
+            failure_rate_by_day(shown),
+            head=head,
+            rows=rows,
+            numbers={"days": shown},
+            numeric=(1, 2, 3, 4),
+        )
 
     def day_by_day(self, days: int = 28) -> Block:
         """The strip of days of each automation."""
@@ -116,6 +133,64 @@ class ReportPage(Scope):
         stretch = self.stretch(days)
         rows = recoveries_of(self.work(stretch), self._notifying)
         return blocks.if_a_step_fails(rows, stretch=f"the {days} days to {day(stretch.last)}")
+
+    def clients(self, rates: FailureRates, silent: SilentFailures, records: Reconciliation) -> Block:
+        """All clients side by side. `rates` and `silent` are grouped by client."""
+        rows, numbers = clients_of_fleet(self, rates, silent, records)
+        head = ("Client", "n", "Failed after retries", "Change", "Silent", "Hand-overs in step", "Logs cover")
+        lead = "Work that ended in the period, retries taken together. Silent: the tool said success, a step inside had failed."
+        return blocks.listing("Clients", lead, head, rows, id="clients", numbers=numbers, numeric=(1, 2, 3, 4, 5, 6))
+
+    def worst_automations(self, rates: FailureRates) -> Block:
+        """Automations with most failures. `rates` is grouped by client, automation and tool."""
+        rows, numbers = worst_automations(rates)
+        head = ("Automation", "Failed", "n", "Share", "95%", "Change, points")
+        lead = "By the lower end of the interval, so that a few runs do not make an automation the worst."
+        nothing = (
+            "No automation has a failed run in the logs of this period."
+            if self.coverage.share
+            else "Cannot tell: no log."
+        )
+        return blocks.listing(
+            "Worst automations",
+            lead,
+            head,
+            rows,
+            id="worst-automations",
+            numbers=numbers,
+            numeric=(1, 2, 3, 4, 5),
+            nothing=nothing,
+        )
+
+    def sources_and_freshness(self) -> Block:
+        """Each source's coverage of the period, its newest record and its rejects."""
+        found = sources_of_page(self)
+        refused = refused_of(self)
+        rows = [
+            (
+                item["name"],
+                item["tool"],
+                item["covered"],
+                item["last"],
+                *(f"{amount:,}" for amount in refused.get(item["name"], (0, 0, 0))),
+            )
+            for item in found
+        ]
+        head = ("Source", "Tool", "Log covers", "Newest record", "Read", "Set aside", "Refused")
+        lead = "What the logs cover of the period; records read, set aside (no run in them) and refused over all time."
+        return blocks.listing(
+            "Sources and freshness", lead, head, rows, id="sources", numbers=found, numeric=(2, 4, 5, 6)
+        )
+
+    def belonging_to_nobody(self) -> Block:
+        """Runs that fit no client or several: on no client's page."""
+        rows, numbers = runs_of_nobody(self)
+        head = ("Automation", "Source", "Belongs to", "Runs", "Failed")
+        lead = "These runs stand on no client's page."
+        nothing = "Every run in the logs of this period belongs to one client."
+        return blocks.listing(
+            "Shared and unassigned", lead, head, rows, id="nobody", numbers=numbers, numeric=(3, 4), nothing=nothing
+        )
 
     def left_out(self, after_retries: FailureRates) -> Block:
         """What no share on the page counts."""
@@ -154,6 +229,14 @@ class ReportPage(Scope):
     @cached_property
     def _notifying(self) -> frozenset[str]:
         return sources_with_notices(self)
+
+    def _attention(self, records: Reconciliation) -> list[blocks.Attention]:
+        """What needs attention: worked out once, since the answer counts it and the list shows it."""
+        if self._found is None or self._found[0] is not records:
+            self._found = (records, attention_of(self, records))
+        return self._found[1]
+
+    _found: tuple[Reconciliation, list[blocks.Attention]] | None = None
 
     def _arrived(self, records: Reconciliation) -> Arrived | None:
         return arrived_of(records) if records.expectations else None

@@ -42,7 +42,6 @@ class ReportRun:
     period_end: datetime
     status: str
     started_at: datetime
-    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def _standing(
     if len(failures) > len(RETRY_AFTER):
         return Planned(item, "gave up", len(failures), next_slot(cron, now, cron_zone))
     # A failure that lies in the future was written by a clock that has been put back since: nothing to wait for.
-    past = [run.ended_at or run.started_at for run in failures if (run.ended_at or run.started_at) <= now]
+    past = [run.started_at for run in failures if run.started_at <= now]
     next_at = max(past) + RETRY_AFTER[len(failures) - 1] if past else slot
     return Planned(item, "due" if next_at <= now else "waiting", len(failures), next_at)
 

@@ -9,7 +9,7 @@ from aftershock.simulate.faults import planted
 from aftershock.simulate.rhythm import midnight
 from aftershock.simulate.story import Story
 from aftershock.simulate.truth import Truth, tell
-from aftershock.simulate.writers import airflow, github_actions, ledgerline, n8n
+from aftershock.simulate.writers import airflow, airflow_logs, github_actions, ledgerline, n8n, n8n_workflows
 from aftershock.simulate.writers.files import Week, weeks
 
 
@@ -27,10 +27,11 @@ def simulate(folder: Path, *, seed: int, days: int, until: date = date(2026, 11,
     for week in weeks(first, until):
         n8n.write(folder / "n8n", story.runs, week)
         airflow.write(folder / "airflow", story.runs, week)
+        airflow_logs.write(folder / "airflow", story.runs, week)
         ledgerline.write(
             folder / "ledgerline", story.runs, week, [day for source, day in withheld if source == "ledgerline"]
         )
-    n8n.write_workflows(folder / "n8n", midnight(first))
+    n8n_workflows.write(folder / "n8n", midnight(first))
     github_actions.write(folder / "github_actions", story.runs, Week("all", midnight(first), story.end))
     truth = tell(story, {(source, day.isoformat()) for source, day in withheld})
     (folder / "truth.json").write_bytes(truth.to_json().encode())

@@ -20,7 +20,7 @@ _TRIGGERS = {"n8n": "webhook", "airflow": "manual", "github_actions": "pull_requ
 
 @dataclass
 class Story:
-    """What happened from `first` to `until`: runs, orders, and which orders the faults hit between two tools."""
+    """What happened from `first` to `until`: runs, orders, and which orders the faults hit outside of runs."""
 
     seed: int
     first: date
@@ -49,13 +49,15 @@ class Story:
 
     def _orders_of(self, client: Client) -> None:
         random = Random(f"{self.seed}:{client.id}")
-        extra = [at for fault in self.faults for at in fault.crowd(client.id) or ()]
+        extra = {at: fault.name for fault in self.faults for at in fault.crowd(client.id) or ()}
         times = [*arrivals(random, self.first, self.until, client.orders_a_day), *extra]
         for number, at in enumerate(sorted(times), start=client.first_order):
             amount = round(random.lognormvariate(4.3, 0.7), 2)
             email = f"buyer{number}@mail.{client.id}.example"
             order = Order(client, f"{client.order_prefix}-{number}", at, amount, email)
             self.orders.append(order)
+            if at in extra:
+                self.handovers[extra[at]].append(order.number)
             arrival = self._handover(Passing(order, fleet.INTAKE[client.id], at))
             self._travel(random, order, at)
             if arrival and arrival.again:

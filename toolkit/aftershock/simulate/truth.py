@@ -6,17 +6,17 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from aftershock.model import COUNTED, FAILURES
 from aftershock.simulate import fleet
-from aftershock.simulate.faults import PLANTED_SECRETS
+from aftershock.simulate.errors import PLANTED_SECRETS
 from aftershock.simulate.fleet import Promise
 from aftershock.simulate.rhythm import BERLIN, midnight, week_of
 from aftershock.simulate.story import Story
-from aftershock.simulate.world import GOOD, Order, Run
+from aftershock.simulate.world import GOOD, Run
 
 
 @dataclass(frozen=True)
@@ -138,72 +138,63 @@ def _totals(story: Story, shown: Sequence[Run]) -> dict[str, dict[str, Any]]:
 
 
 def _verdicts(story: Story, shown: Sequence[Run], promise: Promise, gaps: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """A verdict per order that `after` has dealt with; only runs that succeeded, silent failures too, deal with one."""
+    """A verdict per order that a run of `after` has seen, however that run went. Only success of `then` keeps a promise."""
     of_order = defaultdict[str, list[Run]](list)
     for run in shown:
         if run.order:
             of_order[run.order.number].append(run)
+    blind = _gaps_of(promise, gaps)
     rows = []
     for order in story.orders:
-        runs = of_order[order.number]
-        begun = _first_good(story, runs, promise.after, None)
-        if begun is None:
+        before = [run for run in of_order[order.number] if fnmatchcase(run.automation.name, promise.after)]
+        behind = [run for run in of_order[order.number] if fnmatchcase(run.automation.name, promise.then)]
+        if not before:
             continue
+        begun = min(run.at for run in before)
         deadline = begun + timedelta(minutes=promise.within_minutes)
-        done = _first_good(story, runs, promise.then, begun)
-        verdict = _verdict(story, done, (begun, deadline), _gaps_of(promise, gaps))
-        row = {"expectation": promise.name, "client": order.client.id, "order": order.number, "verdict": verdict}
-        cause, fault = _cause(story, order, runs, begun) if verdict in ("late", "missing") else (None, "")
+        done = min((run for run in behind if _final(story, run) == "succeeded"), key=lambda run: run.at, default=None)
+        verdict = _verdict(story, done.at if done else None, (begun, deadline), blind)
+        cause = _cause(story, [*before, *behind], done) if verdict in ("late", "missing") else None
+        hit = [name for name, numbers in story.handovers.items() if order.number in numbers]
         rows.append(
             {
-                **row,
-                "after_at": begun.isoformat(),
-                "then_at": done.isoformat() if done else None,
-                "cause": cause,
-                "fault": fault,
+                "expectation": promise.name,
+                "client": order.client.id,
+                "order": order.number,
+                "verdict": verdict,
+                "begun_at": begun.isoformat(),
+                "done_at": done.at.isoformat() if done else None,
+                "cause": cause.run_id if cause else None,
+                "fault": cause.fault if cause else ", ".join(sorted(hit)),
             }
         )
     return rows
 
 
-def _first_good(story: Story, runs: Sequence[Run], name: str, since: datetime | None) -> datetime | None:
-    ends = [
-        run.ended_at
-        for run in runs
-        if fnmatchcase(run.automation.name, name)
-        and _final(story, run) in GOOD
-        and run.ended_at
-        and (not since or run.ended_at >= since)
-    ]
-    return min(ends, default=None)
-
-
 def _verdict(
-    story: Story, done: datetime | None, window: tuple[datetime, datetime], gaps: list[tuple[datetime, datetime]]
+    story: Story, done: datetime | None, window: tuple[datetime, datetime], blind: list[tuple[datetime, datetime]]
 ) -> str:
     begun, deadline = window
-    if done is not None:
-        return "in_step" if done <= deadline else "late"
-    if any(start < deadline and begun < end for start, end in gaps):
+    if done is not None and done <= deadline:
+        return "in_step"
+    if done is None and deadline > story.end:
+        return "pending"
+    if any(start < deadline and begun < end for start, end in blind):
         return "cannot_tell"
-    return "pending" if deadline > story.end else "missing"
+    return "missing" if done is None else "late"
 
 
 def _gaps_of(promise: Promise, gaps: list[dict[str, str]]) -> list[tuple[datetime, datetime]]:
     """The gaps in the log of the tool that should have dealt with the order."""
     tools = {automation.tool for automation in fleet.AUTOMATIONS if fnmatchcase(automation.name, promise.then)}
-    days = [datetime.fromisoformat(gap["day"]).date() for gap in gaps if gap["source"] in tools]
+    days = [date.fromisoformat(gap["day"]) for gap in gaps if gap["source"] in tools]
     return [(midnight(day), midnight(day + timedelta(days=1))) for day in days]
 
 
-def _cause(story: Story, order: Order, runs: Sequence[Run], begun: datetime) -> tuple[str | None, str]:
-    """The last run of the order that went wrong after the promise was given, else the fault that hit its way."""
-    wrong = [run for run in runs if _final(story, run) not in GOOD and run.queued_at >= begun]
-    if wrong:
-        last = max(wrong, key=lambda run: run.queued_at)
-        return last.run_id, last.fault
-    lost = [name for name, numbers in story.handovers.items() if order.number in numbers]
-    return None, ", ".join(sorted(lost))
+def _cause(story: Story, runs: Sequence[Run], done: Run | None) -> Run | None:
+    """The last run that went wrong before the order got through, if it did."""
+    wrong = [run for run in runs if _final(story, run) not in GOOD and (done is None or run.at < done.at)]
+    return max(wrong, key=lambda run: run.at, default=None)
 
 
 def _promises(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:

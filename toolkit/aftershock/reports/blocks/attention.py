@@ -43,7 +43,9 @@ def needs_attention(items: Sequence[Attention], *, fine: Sequence[str] = (), lea
     if ranked:
         body.append(_list(ranked[:MOST]))
     else:
-        body.append(Markup('<p class="fine">{}</p>').format(blind or "Nothing in the logs of this period needs attention."))
+        body.append(
+            Markup('<p class="fine">{}</p>').format(blind or "Nothing in the logs of this period needs attention.")
+        )
     if ranked[MOST:]:
         body.append(folded(f"{count(len(ranked) - MOST, 'smaller thing')}", _list(ranked[MOST:])))
     if fine:
@@ -65,7 +67,12 @@ def _item(item: Attention) -> Markup:
         '<li><span class="dot {}" role="img" aria-label="{}"></span><div><div class="t">{}</div><div class="d">{}</div>{}</div>'
         '<div class="s">{}</div></li>'
     ).format(
-        item.tone, _WORD[item.tone], item.title, item.detail, Markup('<div class="tags">{}</div>').format(tags) if tags else "", side
+        item.tone,
+        _WORD[item.tone],
+        item.title,
+        item.detail,
+        Markup('<div class="tags">{}</div>').format(tags) if tags else "",
+        side,
     )
 
 

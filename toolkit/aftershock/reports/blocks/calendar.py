@@ -65,13 +65,18 @@ def day_by_day(strips: Sequence[Strip], *, most: int = 30) -> Block:
         body.append(folded(count(len(strips) - most, "more automation"), _grid(strips[most:], days)))
     body += [_legend(used), _in_words(strips)]
     lead = f"{len(days)} days to {day(days[-1])}. A day shows the worst that remained after retries."
-    numbers = {strip.name: {"days": {cell.day.isoformat(): cell for cell in strip.cells}, "said": strip.summary} for strip in strips}
+    numbers = {
+        strip.name: {"days": {cell.day.isoformat(): cell for cell in strip.cells}, "said": strip.summary}
+        for strip in strips
+    }
     return Block("day_by_day", section("Every automation, day by day", lead, body, id="days"), {"automations": numbers})
 
 
 def _grid(strips: Sequence[Strip], days: Sequence[date]) -> Markup:
     mondays = join(Markup("<span>{}</span>").format(day(at) if at.weekday() == 0 else "") for at in days)
-    head = Markup('<div class="blank"></div><div class="cells head" aria-hidden="true">{}</div><div class="blank"></div>').format(mondays)
+    head = Markup(
+        '<div class="blank"></div><div class="cells head" aria-hidden="true">{}</div><div class="blank"></div>'
+    ).format(mondays)
     rows = join(
         Markup('<div>{}</div><div class="cells" role="img" aria-label="{}">{}</div><div class="r">{}</div>').format(
             name(strip.name), _summary(strip), join(_cell(cell) for cell in strip.cells), strip.summary
@@ -87,12 +92,16 @@ def _cell(cell: Cell) -> Markup:
 
 def _summary(strip: Strip) -> str:
     counted = Counter(cell.state for cell in strip.cells)
-    return f"{strip.name}: " + ", ".join(f"{counted[state]} days {words}" for state, words in STATES.items() if counted[state])
+    return f"{strip.name}: " + ", ".join(
+        f"{counted[state]} days {words}" for state, words in STATES.items() if counted[state]
+    )
 
 
 def _legend(used: set[str]) -> Markup:
     entries = (
-        Markup('<span><i class="c {}"></i>{}</span>').format(state, words) for state, words in STATES.items() if state in used
+        Markup('<span><i class="c {}"></i>{}</span>').format(state, words)
+        for state, words in STATES.items()
+        if state in used
     )
     return Markup('<div class="legend">{}</div>').format(join(entries))
 
@@ -106,4 +115,6 @@ def _in_words(strips: Sequence[Strip]) -> Markup:
     ]
     if not rows:
         return Markup("")
-    return folded("These days in words", table(("Automation", "Days that were not simply fine"), rows, caption="Days in words"))
+    return folded(
+        "These days in words", table(("Automation", "Days that were not simply fine"), rows, caption="Days in words")
+    )

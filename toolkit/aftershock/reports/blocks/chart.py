@@ -20,5 +20,10 @@ def chart(
     numeric: Sequence[int] = (),
 ) -> Block:
     """A figure and the table that says the same; the page's text goes into the notebook's markdown or a `section`."""
-    beside = folded("The numbers of this chart", table(head, rows, caption="The numbers of this chart", numeric=numeric), open=True, cls="numbers")
+    beside = folded(
+        "The numbers of this chart",
+        table(head, rows, caption="The numbers of this chart", numeric=numeric),
+        open=True,
+        cls="numbers",
+    )
     return Block(name, beside, numbers, figure)

@@ -62,15 +62,24 @@ def in_step(pairs: Sequence[Pair], records: Sequence[OutOfStep]) -> Block:
     """The matrix of expectations and the list of records that are out of step."""
     numbers = {"expectations": [_plain(pair) for pair in pairs], "records": list(records)}
     if not pairs:
-        lead = "Cannot tell: no expectation says which records should go where. Add [[expectations]] to aftershock.toml."
+        lead = (
+            "Cannot tell: no expectation says which records should go where. Add [[expectations]] to aftershock.toml."
+        )
         return Block("in_step", section("Data in step", lead, [], id="in-step"), numbers)
     lead = "Of the records that one automation handled (rows), the share that the next one (columns) handled too, in the time agreed."
     body = [_matrix(pairs), _terms(pairs)]
-    if records:
-        body.append(Markup("<h3>{}</h3>").format(f"{count(len(records), 'record')} out of step"))
-        body.append(_list(records[:MOST]))
-    if records[MOST:]:
-        body.append(folded(count(len(records) - MOST, "more record"), _list(records[MOST:])))
+    sure = [record for record in records if record.verdict != "cannot tell"]
+    unsure = [record for record in records if record.verdict == "cannot tell"]
+    if sure:
+        body.append(
+            Markup("<h3>{}</h3>").format(f"{count(len({record.record for record in sure}), 'record')} out of step")
+        )
+        body.append(_list(sure[:MOST]))
+    if sure[MOST:]:
+        body.append(folded(f"{len(sure) - MOST:,} more", _list(sure[MOST:])))
+    if unsure:
+        many = count(len({record.record for record in unsure}), "record")
+        body.append(folded(f"{many} of which nobody can tell, and the missing input", _list(unsure)))
     return Block("in_step", section("Data in step", lead, body, id="in-step"), numbers)
 
 
@@ -80,7 +89,8 @@ def _matrix(pairs: Sequence[Pair]) -> Markup:
     head = join(Markup('<th scope="col">{}</th>').format(name(column)) for column in columns)
     body = join(
         Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            name(row), join(_cell([pair for pair in pairs if (pair.after, pair.then) == (row, column)]) for column in columns)
+            name(row),
+            join(_cell([pair for pair in pairs if (pair.after, pair.then) == (row, column)]) for column in columns),
         )
         for row in rows
     )
@@ -127,7 +137,9 @@ def _terms(pairs: Sequence[Pair]) -> Markup:
         for pair in pairs
     ]
     head = ("What was agreed", "Record", "Within", "n", "In step, 95%", "Pending", "Cannot tell")
-    return folded("What was agreed, and what could not be judged", table(head, rows, caption="Expectations", numeric=(3, 4, 5)))
+    return folded(
+        "What was agreed, and what could not be judged", table(head, rows, caption="Expectations", numeric=(3, 4, 5))
+    )
 
 
 def _list(records: Sequence[OutOfStep]) -> Markup:
@@ -135,13 +147,17 @@ def _list(records: Sequence[OutOfStep]) -> Markup:
         (
             Markup("{}<br><small>{}</small>").format(key(record.record), record.entity),
             Markup("{}<br><small>since {}</small>").format(record.what, record.since),
-            Markup("{}<br><small>{}</small>").format(record.cause, key(record.run_id)) if record.run_id else record.cause,
+            Markup("{}<br><small>{}</small>").format(record.cause, key(record.run_id))
+            if record.run_id
+            else record.cause,
             record.verdict,
             record.next_step,
         )
         for record in records
     ]
-    return table(("Record", "What is wrong", "Cause", "How sure", "Next step"), rows, caption="Records out of step", stack=True)
+    return table(
+        ("Record", "What is wrong", "Cause", "How sure", "Next step"), rows, caption="Records out of step", stack=True
+    )
 
 
 def _plain(pair: Pair) -> dict[str, object]:

@@ -35,7 +35,7 @@ class Block:
     def _repr_html_(self) -> str:
         return str(self.html)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002  Jupyter passes them
         """What Jupyter stores in the notebook."""
         bundle: dict[str, Any] = {
             "text/html": str(self.html),
@@ -71,7 +71,7 @@ def plain(value: Any) -> Any:
 
 def join(parts: Iterable[Markup | str], between: str = "") -> Markup:
     """The parts one after another; plain strings among them are escaped."""
-    return Markup(between).join(parts)
+    return Markup(between).join(parts)  # noqa: S704  a separator of ours
 
 
 def key(text: object) -> Markup:
@@ -87,7 +87,9 @@ def name(text: object) -> Markup:
 def section(title: str, lead: str | Markup, body: Iterable[Markup | str], *, id: str) -> Markup:
     """A section with its heading, one sentence below it, and what follows."""
     below = Markup("<p>{}</p>").format(lead) if lead else ""
-    return Markup('<section aria-labelledby="{0}"><h2 id="{0}">{1}</h2>{2}{3}</section>').format(id, title, below, join(body))
+    return Markup('<section aria-labelledby="{0}"><h2 id="{0}">{1}</h2>{2}{3}</section>').format(
+        id, title, below, join(body)
+    )
 
 
 def folded(summary: str | Markup, body: Markup | str, *, open: bool = False, cls: str = "") -> Markup:
@@ -111,7 +113,7 @@ def table(
     """
     right = [Markup(' class="num"') if i in numeric else Markup("") for i in range(len(head))]
     top = join(Markup('<th scope="col"{}>{}</th>').format(right[i], text) for i, text in enumerate(head))
-    cell = Markup('<td{}{}>{}</td>')
+    cell = Markup("<td{}{}>{}</td>")
     labels = [Markup(' data-label="{}"').format(text) if stack else Markup("") for text in head]
     body = join(
         Markup("<tr>{}</tr>").format(
@@ -163,6 +165,8 @@ def lasting(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return "unknown"
     left = max(0, round(seconds))
+    if left < 1:
+        return "under 1 s"
     if left < 60:
         return f"{left} s"
     units = [(text, left // size % limit) for text, size, limit in _UNITS]

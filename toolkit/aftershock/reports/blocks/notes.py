@@ -27,9 +27,15 @@ def left_out(counts: Mapping[str, int], *, reasons: Mapping[str, str]) -> Block:
         for what, amount in counts.items()
         if amount
     ]
-    body = Markup('<dl class="cols">{}</dl>').format(join(parts)) if parts else Markup('<p class="fine">Nothing was left out.</p>')
+    body = (
+        Markup('<dl class="cols">{}</dl>').format(join(parts))
+        if parts
+        else Markup('<p class="fine">Nothing was left out.</p>')
+    )
     lead = "These stand in no share on this page."
-    return Block("left_out", section("What was left out", lead if parts else "", [body], id="left-out"), {"counts": dict(counts)})
+    return Block(
+        "left_out", section("What was left out", lead if parts else "", [body], id="left-out"), {"counts": dict(counts)}
+    )
 
 
 def how_to_read(
@@ -48,7 +54,12 @@ def how_to_read(
     rows = [(source["name"], source["tool"], source["covered"], source["last"], source["limits"]) for source in sources]
     listed = folded(
         f"{count(len(rows), 'source')} and what their logs cannot tell",
-        table(("Source", "Tool", "Log covers", "Newest record", "What its logs cannot tell"), rows, caption="Sources", stack=True),
+        table(
+            ("Source", "Tool", "Log covers", "Newest record", "What its logs cannot tell"),
+            rows,
+            caption="Sources",
+            stack=True,
+        ),
         open=len(rows) <= 6,
     )
     read = Markup("<p class=note>{}</p>").format(

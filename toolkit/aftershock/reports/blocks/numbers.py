@@ -56,7 +56,9 @@ def _value(item: Number) -> Markup:
     meaning = Markup('<div class="m">{}</div>').format(item.meaning)
     if share is None or item.low is None or item.high is None:
         word = "cannot tell" if item.missing else "nothing to count"
-        return Markup('<div class="v words">{}</div><div class="n">{}</div>{}').format(word, item.missing or "n = 0", meaning)
+        return Markup('<div class="v words">{}</div><div class="n">{}</div>{}').format(
+            word, item.missing or "n = 0", meaning
+        )
     return Markup('<div class="v">{}<small>%</small></div>{}<div class="n">{} of {} · {}<br>{}</div>{}').format(
         percent(share, unit=False),
         _bar(item, share),

@@ -44,7 +44,9 @@ def if_a_step_fails(rows: Sequence[Recovery], *, stretch: str) -> Block:
         stack=True,
     )
     lead = f"What the logs of {stretch} show for each automation."
-    return Block("if_a_step_fails", section("If a step fails", lead, [body], id="if-a-step-fails"), {"automations": ranked})
+    return Block(
+        "if_a_step_fails", section("If a step fails", lead, [body], id="if-a-step-fails"), {"automations": ranked}
+    )
 
 
 def what_happened(row: Recovery) -> str:
@@ -54,7 +56,9 @@ def what_happened(row: Recovery) -> str:
     if not row.failures:
         return f"never seen to fail in {count(row.n, 'run')}: unproven"
     parts = ((row.retried, "saved by a retry"), (row.halted, "halted"), (row.silent, "silent"))
-    return f"{count(row.failures, 'failure')} in {count(row.n, 'run')}: " + ", ".join(f"{number(k)} {word}" for k, word in parts if k)
+    return f"{count(row.failures, 'failure')} in {count(row.n, 'run')}: " + ", ".join(
+        f"{number(k)} {word}" for k, word in parts if k
+    )
 
 
 def who_was_told(row: Recovery) -> str:
@@ -65,7 +69,9 @@ def who_was_told(row: Recovery) -> str:
         whom = ", ".join(row.recipients) or "somebody"
         after = f", {lasting(row.told_s)} median" if row.told_s is not None else ""
         untold = row.failures - row.told
-        return f"{whom}{after}: {number(row.told)} of {number(row.failures)}" + (f"; {number(untold)} told to nobody" if untold else "")
+        return f"{whom}{after}: {number(row.told)} of {number(row.failures)}" + (
+            f"; {number(untold)} told to nobody" if untold else ""
+        )
     if not row.notices_known:
         return "cannot tell: no log of notices"
     return f"nobody, as far as the logs show: 0 of {number(row.failures)}"
@@ -77,7 +83,10 @@ def how_it_recovered(row: Recovery) -> str:
         return "no evidence"
     parts = []
     if row.retried:
-        parts.append(f"{number(row.retried)} by retry" + (f", {lasting(row.recovered_s)} median" if row.recovered_s is not None else ""))
+        parts.append(
+            f"{number(row.retried)} by retry"
+            + (f", {lasting(row.recovered_s)} median" if row.recovered_s is not None else "")
+        )
     if row.halted:
         parts.append(f"{number(row.halted)} with no later success of the same work")
     if row.silent:

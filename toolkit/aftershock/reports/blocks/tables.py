@@ -23,10 +23,17 @@ def listing(
     most: int = 20,
 ) -> Block:
     """Rows under a heading; those after `most` are folded away, and `nothing` is said where there are none."""
-    if not rows:
-        body = [Markup('<p class="fine">{}</p>').format(nothing)]
-    else:
-        body = [table(head, rows[:most], caption=title, numeric=numeric)]
+    shown = table(head, rows[:most], caption=title, numeric=numeric)
+    body = [shown if rows else Markup('<p class="fine">{}</p>').format(nothing)]
     if rows[most:]:
-        body.append(folded(f"{count(len(rows) - most, 'more row')}", table(head, rows[most:], caption=f"{title}, continued", numeric=numeric)))
-    return Block(id.replace("-", "_"), section(title, lead, [join(body)], id=id), {"rows": numbers if numbers is not None else len(rows)})
+        body.append(
+            folded(
+                f"{count(len(rows) - most, 'more row')}",
+                table(head, rows[most:], caption=f"{title}, continued", numeric=numeric),
+            )
+        )
+    return Block(
+        id.replace("-", "_"),
+        section(title, lead, [join(body)], id=id),
+        {"rows": numbers if numbers is not None else len(rows)},
+    )

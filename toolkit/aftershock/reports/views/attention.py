@@ -14,7 +14,7 @@ from aftershock.metrics.shares import UNFINISHED, dated
 from aftershock.model import FAILURES
 from aftershock.reports.blocks.attention import Attention
 from aftershock.reports.blocks.markup import count, key, lasting, moment, name
-from aftershock.reports.views.records import short
+from aftershock.reports.views.records import plain_cause, short
 
 if TYPE_CHECKING:
     from aftershock.expectations import Reconciliation
@@ -67,12 +67,23 @@ def _from_runs(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
     """Work of the period whose last attempt failed, or said success and was none."""
     runs = dated(scope.runs)
     runs = runs.mutate(root=ibis.coalesce(runs.root_run_id, runs.run_id))
-    last = ibis.window(group_by="root", order_by=[ibis.desc(runs.moment), ibis.desc(runs.attempt), ibis.desc(runs.run_id)])
+    last = ibis.window(
+        group_by="root", order_by=[ibis.desc(runs.moment), ibis.desc(runs.attempt), ibis.desc(runs.run_id)]
+    )
     runs = runs.mutate(place=ibis.row_number().over(last))
-    bad = runs.filter(runs.place == 0, runs.role == "work", runs.status.isin([*FAILURES, "partial"]), scope.period.holds(runs.moment))
-    said = ibis.coalesce(bad.error_message, bad.error_type, "")
+    bad = runs.filter(
+        runs.place == 0, runs.role == "work", runs.status.isin([*FAILURES, "partial"]), scope.period.holds(runs.moment)
+    )
+    steps = scope.ledger.steps
+    steps = (
+        steps.filter(steps.error_message.notnull()).group_by("run_id").aggregate(step_said=steps.error_message.max())
+    )
+    bad = bad.left_join(steps, "run_id")
+    said = ibis.coalesce(bad.error_message, bad.step_said, bad.error_type, "")
     groups = bad.group_by(
-        automation=bad.automation.fill_null(""), status=bad.status, print=ibis.coalesce(bad.fingerprint, bad.error_type, bad.error_message, "")
+        automation=bad.automation.fill_null(""),
+        status=bad.status,
+        print=ibis.coalesce(bad.fingerprint, bad.error_type, bad.error_message, ""),
     ).aggregate(
         n=bad.count(),
         first=bad.moment.min(),
@@ -82,7 +93,12 @@ def _from_runs(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
     )
     for row in groups.execute().itertuples():
         cause = causes.setdefault(("run", row.automation, row.status, row.print), Cause("run"))
-        cause.automation, cause.status, cause.message, cause.n_runs = row.automation, row.status, row.message, int(row.n)
+        cause.automation, cause.status, cause.message, cause.n_runs = (
+            row.automation,
+            row.status,
+            row.message,
+            int(row.n),
+        )
         cause.runs.update(dict.fromkeys(sorted(row.runs)))
         cause.clients.update(client for client in row.clients if isinstance(client, str))
         cause.first = row.first.to_pydatetime()
@@ -103,7 +119,11 @@ def _from_records(causes: dict[tuple[str, ...], Cause], records: Reconciliation)
             cause.clients.add(row.client)
         if isinstance(row.cause_run_id, str):
             cause.runs[row.cause_run_id] = None
-        cause.message = cause.message or next((text for text in (row.cause, row.missing_input) if isinstance(text, str)), "")
+        if cause.kind != "run":
+            cause.message = cause.message or plain_cause(row, records) or str(row.missing_input or "")
+        elif not cause.automation:
+            cause.automation, cause.status = _identity(row)[1:3]
+            cause.message = plain_cause(row, records).partition(": ")[2]
         begun = row.activated_at.to_pydatetime()
         cause.first = min(cause.first or begun, begun)
 
@@ -132,8 +152,12 @@ def _from_stuck(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
     if scope.as_of is None:
         return
     runs = dated(scope.runs)
-    open_ = runs.filter(runs.status.isin(list(UNFINISHED)), scope.period.holds(runs.moment), runs.moment < scope.as_of - _STUCK)
-    for row in open_.order_by("moment").select("run_id", "automation", "status", "moment", "client").execute().itertuples():
+    open_ = runs.filter(
+        runs.status.isin(list(UNFINISHED)), scope.period.holds(runs.moment), runs.moment < scope.as_of - _STUCK
+    )
+    for row in (
+        open_.order_by("moment").select("run_id", "automation", "status", "moment", "client").execute().itertuples()
+    ):
         cause = causes.setdefault(("stuck", str(row.automation)), Cause("stuck", str(row.automation), row.status))
         cause.n_runs += 1
         cause.runs[row.run_id] = None
@@ -177,13 +201,21 @@ def _run(cause: Cause) -> tuple[Markup, Markup, str]:
     silent = cause.status == "partial"
     hit = _hit(cause)
     if hit:
-        why = Markup("{} said success, but a step of it failed").format(who) if silent else Markup("{} {}").format(who, _word(cause.status))
+        why = (
+            Markup("{} said success, but a step of it failed").format(who)
+            if silent
+            else Markup("{} {}").format(who, _word(cause.status))
+        )
         title = Markup("{}: {}").format(hit, why)
     elif silent:
         title = Markup("{} said success {}, but a step of it failed").format(who, _times(cause.n_runs))
     else:
         title = Markup("{} {} {}").format(who, _word(cause.status), _times(cause.n_runs))
-    said = Markup("The log says: “{}”. ").format(_cut(cause.message)) if cause.message else Markup("The log gives no reason. ")
+    said = (
+        Markup("The log says: “{}”. ").format(_cut(cause.message))
+        if cause.message
+        else Markup("The log gives no reason. ")
+    )
     step = "check the targets, then replay what is not there" if cause.missing else "look at the first of these runs"
     return title, said + _names(cause), step
 
@@ -199,13 +231,28 @@ def _gap(cause: Cause) -> tuple[Markup, Markup, str]:
 
 def _stuck(cause: Cause) -> tuple[Markup, Markup, str]:
     title = Markup("{} of {} had not ended a day later").format(count(cause.n_runs, "run"), name(cause.automation))
-    return title, Markup("The newest log still says “{}”. {}").format(cause.status, _names(cause)), "look in the tool, or take in a newer export"
+    return (
+        title,
+        Markup("The newest log still says “{}”. {}").format(cause.status, _names(cause)),
+        "look in the tool, or take in a newer export",
+    )
 
 
 def _other(cause: Cause) -> tuple[Markup, Markup, str]:
-    hit = _hit(cause) or count(len(cause.unclear), cause.entity) + ": cannot tell"
-    step = "check the targets, then replay what is not there" if cause.missing else "take in the missing input" if cause.unclear else ""
-    return Markup("{}: {}").format(hit, _cut(cause.message)), _names(cause), step
+    hit = _hit(cause)
+    if not hit:
+        unclear = count(len(cause.unclear), cause.entity)
+        return (
+            Markup("Cannot tell for {}: {} is missing").format(unclear, _cut(cause.message)),
+            _names(cause),
+            "take in the missing input",
+        )
+    step = (
+        "check the targets, then replay what is not there"
+        if cause.missing
+        else "nothing to repair; mend the delay if it comes again"
+    )
+    return Markup("{}").format(hit), Markup("{}. {}").format(_upper(_cut(cause.message)), _names(cause)), step
 
 
 def _hit(cause: Cause) -> str:
@@ -227,7 +274,8 @@ def _names(cause: Cause) -> Markup:
         return Markup("")
     listed = Markup(", ").join(key(item) for item in many[:_SHOWN])
     more = f" and {len(many) - _SHOWN:,} more" if len(many) > _SHOWN else ""
-    return Markup("{}{}{}.").format("" if cause.records else Markup("Runs ") if len(many) > 1 else Markup("Run "), listed, more)
+    what = cause.entity if cause.records else "run"
+    return Markup("{} {}{}.").format((what + "s" if len(many) > 1 else what).capitalize(), listed, more)
 
 
 def _word(status: str) -> str:
@@ -236,6 +284,10 @@ def _word(status: str) -> str:
 
 def _times(n: int) -> str:
     return "once" if n == 1 else "twice" if n == 2 else f"{n:,} times"
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _cut(text: str) -> str:

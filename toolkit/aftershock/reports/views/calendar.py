@@ -47,7 +47,9 @@ def _cell(day: Any, counted: Counter[str], covered: float) -> Cell:
 def _summary(by_day: dict[Any, Counter[str]]) -> str:
     total = sum(by_day.values(), Counter())
     n = sum(total[state] for state in ("ok", "retried", "partial", "failed"))
-    return f"{percent(total['failed'] / n)} of {n:,} failed" if n else f"{count(total['unknown'], 'run')}, none finished"
+    return (
+        f"{percent(total['failed'] / n)} of {n:,} failed" if n else f"{count(total['unknown'], 'run')}, none finished"
+    )
 
 
 def _date(value: Any) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from aftershock.metrics import wilson
+from aftershock.metrics import newcombe, wilson
 from aftershock.metrics.shares import FEWEST_TO_COMPARE
 from aftershock.reports.blocks.numbers import Number
 from aftershock.reports.views.records import Arrived
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from aftershock.metrics.silent import SilentFailures
 
 
+class _Comparison(NamedTuple):
+    previous: float | None
+    change: float | None
+    verdict: str
+
+
 def arrived_number(arrived: Arrived | None, earlier: Arrived | None, before: str) -> Number:
     """Records that went their whole way in time."""
     many = f"{arrived.entity}s".capitalize() if arrived else "Records"
@@ -25,20 +31,28 @@ def arrived_number(arrived: Arrived | None, earlier: Arrived | None, before: str
     if arrived is None:
         missing = "no expectation says which records should go where"
         return Number(id="in_step", label=label, meaning=meaning, missing=missing)
+    if arrived.pending:
+        meaning += f" {arrived.pending:,} still under way."
+    if arrived.unclear:
+        meaning += f" For {arrived.unclear:,} a log is missing that would say it all."
     change = arrived.change(earlier) if earlier else None
     share = arrived.overall
     return Number(
         id="in_step",
         label=label,
-        meaning=meaning + (f" {arrived.pending:,} still under way." if arrived.pending else ""),
+        meaning=meaning,
         hits=arrived.in_step,
         n=arrived.n,
         low=share.low,
         high=share.high,
-        missing=f"the logs that would say are missing ({arrived.cannot_tell:,} records)" if not arrived.n and arrived.cannot_tell else "",
+        missing=f"the logs that would say are missing ({arrived.cannot_tell:,} records)"
+        if not arrived.n and arrived.cannot_tell
+        else "",
         previous=earlier.overall.estimate if earlier else None,
         change=change.estimate if change else None,
-        verdict=_verdict(arrived.n, earlier.n if earlier else 0, change.low if change else None, change.high if change else None),
+        verdict=_verdict(
+            arrived.n, earlier.n if earlier else 0, change.low if change else None, change.high if change else None
+        ),
         before=before,
     )
 
@@ -56,9 +70,9 @@ def succeeded_number(rates: FailureRates, before: str) -> Number:
         low=None if share.high is None else 1 - share.high,
         high=None if share.low is None else 1 - share.low,
         missing="" if rates.n else "no finished run in the logs of this time",
-        previous=None if row["previous_rate"] is None else 1 - row["previous_rate"],
-        change=None if row["change"] is None else -row["change"],
-        verdict=str(row["verdict"] or ""),
+        previous=None if row.previous is None else 1 - row.previous,
+        change=None if row.change is None else -row.change,
+        verdict=row.verdict,
         before=before,
     )
 
@@ -76,33 +90,45 @@ def silent_number(silent: SilentFailures, before: str) -> Number:
         high=share.high,
         tone="partial" if silent.silent else "ok",
         missing="" if silent.n else "no successful run in the logs of this time",
-        previous=row["previous_rate"],
-        change=row["change"],
-        verdict=str(row["verdict"] or ""),
+        previous=row.previous,
+        change=row.change,
+        verdict=row.verdict,
         before=before,
     )
 
 
-def told_number(work: pd.DataFrame, notifying: frozenset[str], before: str) -> Number:
+def told_number(work: pd.DataFrame, earlier: pd.DataFrame, notifying: frozenset[str], before: str) -> Number:
     """Failures, saved by a retry or not, that the logs show a notice of; only where the logs tell of notices at all."""
     label, meaning = "Failures somebody was told of", "Failed work of which the logs show a notice."
-    met = work[[became(row) == "failed" or row.failed_attempts > 0 for row in work.itertuples()]] if len(work) else work
+    met, met_before = _met(work), _met(earlier)
     heard = met[met.source.isin(list(notifying))]
     deaf = sorted(set(met.source) - notifying)
     if len(met) and not len(heard):
         missing = f"no log of notices from {', '.join(deaf)}"
         return Number(id="told", label=label, meaning=meaning, missing=missing)
-    share = wilson(int((heard.notices > 0).sum()), len(heard))
+    told, n = int((heard.notices > 0).sum()), len(heard)
+    heard_before = met_before[met_before.source.isin(list(notifying))]
+    told_before, n_before = int((heard_before.notices > 0).sum()), len(heard_before)
+    share, change = wilson(told, n), newcombe(told, n, told_before, n_before)
     return Number(
         id="told",
         label=label,
         meaning=meaning + (f" Not counted: {', '.join(deaf)}, whose logs hold no notices." if deaf else ""),
-        hits=int((heard.notices > 0).sum()),
-        n=len(heard),
+        hits=told,
+        n=n,
         low=share.low,
         high=share.high,
-        tone="ok",
+        missing="" if n else "nothing failed, so there was nothing to tell",
+        previous=told_before / n_before if n_before else None,
+        change=change.estimate,
+        verdict=_verdict(n, n_before, change.low, change.high),
+        before=before,
     )
+
+
+def _met(work: pd.DataFrame) -> pd.DataFrame:
+    """Work that met a failure."""
+    return work[[became(row) == "failed" or row.failed_attempts > 0 for row in work.itertuples()]]
 
 
 def _verdict(n: int, before: int, low: float | None, high: float | None) -> str:
@@ -113,7 +139,11 @@ def _verdict(n: int, before: int, low: float | None, high: float | None) -> str:
     return "beyond chance" if low > 0 or high < 0 else "no change beyond chance"
 
 
-def _row(result: Shares) -> dict[str, float | str | None]:
+def _row(result: Shares) -> _Comparison:
     """The one row of a result without groups; null as None."""
     row = result.to_pandas().iloc[0].to_dict()
-    return {name: row.get(name) if row.get(name) == row.get(name) else None for name in ("previous_rate", "change", "verdict")}
+    previous, change = (
+        None if row[name] != row[name] or row[name] is None else float(row[name])
+        for name in ("previous_rate", "change")
+    )
+    return _Comparison(previous, change, str(row["verdict"] or ""))

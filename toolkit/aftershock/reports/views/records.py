@@ -15,12 +15,15 @@ from aftershock.reports.blocks.markup import lasting, moment
 if TYPE_CHECKING:
     from aftershock.expectations import Reconciliation
 
-_RANK = {"in_step": 0, "pending": 1, "cannot_tell": 2, "late": 3, "missing": 4}
+_RANK = {"pending": 0, "cannot_tell": 1, "in_step": 2, "late": 3, "missing": 4}
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """Records by the worst verdict among all expectations they stand under."""
+    """Records by the worst verdict among the expectations that could be judged for them.
+
+    `pending` and `cannot_tell` are those for which none could; `unclear` are all for which at least one could not.
+    """
 
     entity: str
     in_step: int = 0
@@ -28,6 +31,7 @@ class Arrived:
     missing: int = 0
     pending: int = 0
     cannot_tell: int = 0
+    unclear: int = 0
 
     @property
     def n(self) -> int:
@@ -45,15 +49,19 @@ class Arrived:
 
 
 def arrived_of(records: Reconciliation) -> Arrived:
-    """Each record once, under its worst verdict."""
+    """Each record once."""
     rows = records.table
-    rank = ibis.cases(*((rows.verdict == verdict, rank) for verdict, rank in _RANK.items()), else_=2)
-    worst = rows.group_by(["client", "entity_type", "entity_key"]).aggregate(rank=rank.max())
-    counted = worst.group_by("rank").aggregate(records=worst.count()).execute()
+    rank = ibis.cases(*((rows.verdict == verdict, rank) for verdict, rank in _RANK.items()), else_=1)
+    worst = rows.group_by(["client", "entity_type", "entity_key"]).aggregate(
+        rank=rank.max(), unclear=(rows.verdict == "cannot_tell").any()
+    )
+    counted = worst.group_by("rank").aggregate(records=worst.count(), unclear=worst.unclear.sum()).execute()
     by_rank = {int(row.rank): int(row.records) for row in counted.itertuples()} if len(counted) else {}
     kinds = list(dict.fromkeys(expectation.entity for expectation in records.expectations))
     entity = kinds[0] if len(kinds) == 1 else "record"
-    return Arrived(entity, **{verdict: by_rank.get(rank, 0) for verdict, rank in _RANK.items()})
+    return Arrived(
+        entity, **{verdict: by_rank.get(rank, 0) for verdict, rank in _RANK.items()}, unclear=int(counted.unclear.sum())
+    )
 
 
 def pairs_of(records: Reconciliation) -> list[Pair]:
@@ -93,13 +101,22 @@ def out_of_step_of(records: Reconciliation, zone: str, *, with_client: bool = Fa
             entity=f"{row.entity_type} of {row.client}" if with_client else str(row.entity_type),
             what=_what(row, thens[row.expectation], within[row.expectation]),
             since=moment(row.activated_at.to_pydatetime(), zone),
-            cause=_text(row.cause) or (f"missing input: {row.missing_input}" if _text(row.missing_input) else "not known"),
+            cause=plain_cause(row, records)
+            or (f"missing input: {row.missing_input}" if _text(row.missing_input) else "not known"),
             verdict="cannot tell" if row.verdict == "cannot_tell" else "certain",
             next_step=_next_step(row, thens[row.expectation]),
             run_id=_text(row.cause_run_id),
         )
         for row in ordered
     ]
+
+
+def plain_cause(row: Any, records: Reconciliation) -> str:
+    """The cause in words, with automations named as on the page instead of by pattern."""
+    text = _text(row.cause)
+    for expectation in records.expectations:
+        text = text.replace(expectation.then, short(expectation.then))
+    return text
 
 
 def short(pattern: str) -> str:
@@ -129,7 +146,9 @@ def _next_step(row: Any, then: str) -> str:
 
 def _missing_inputs(records: Reconciliation) -> dict[str, str]:
     rows = records.table.filter(records.table.verdict == "cannot_tell")
-    rows = rows.group_by("expectation").aggregate(missing_input=rows.missing_input.min(), kinds=rows.missing_input.nunique())
+    rows = rows.group_by("expectation").aggregate(
+        missing_input=rows.missing_input.min(), kinds=rows.missing_input.nunique()
+    )
     return {
         row.expectation: f"{row.missing_input}{f' and {row.kinds - 1} more' if row.kinds > 1 else ''}"
         for row in rows.execute().itertuples()

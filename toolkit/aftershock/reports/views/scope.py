@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import ibis
 
 import aftershock
 from aftershock.errors import NoSnapshotError
@@ -77,16 +80,25 @@ class Scope:
         return known_until(self.ledger, self.sources)
 
     def records(self, period: Period | None = None) -> Reconciliation:
-        """What became of the records that entered in the period (by default the report's)."""
-        return reconcile(
+        """What became of the records that entered in the report's period, or in the one before it."""
+        period = period or self.period
+        found = self._both_periods
+        return replace(found, period=period, table=found.table.filter(period.holds(found.table.activated_at)))
+
+    @cached_property
+    def _both_periods(self) -> Reconciliation:
+        """Of the period and the one before. Many parts of a page ask about these rows: they are worked out and fetched once."""
+        before, zone = self.period.previous(), self.period.time_zone
+        found = reconcile(
             self.handling,
             self.touches,
             self.ledger.coverage,
             [item for item in self.project.expectations if item.client in (None, self.client_id) or not self.client_id],
             as_of=self.as_of or self.ledger.published_at,
-            period=period or self.period,
+            period=Period.parse(f"{before.first}..{self.period.last}", zone),
             client=self.client_id,
         )
+        return replace(found, table=ibis.memtable(found.table.to_pyarrow()))
 
     def stretch(self, days: int) -> Period:
         """That many days up to the period's last one."""
@@ -94,7 +106,9 @@ class Scope:
         return Period.parse(f"{last - timedelta(days=days - 1)}..{last}", self.period.time_zone)
 
 
-def open_scope(project: str | Path = ".", *, client: str = "", period: str = "", snapshot: int = 0, kind: str = "week") -> Scope:
+def open_scope(
+    project: str | Path = ".", *, client: str = "", period: str = "", snapshot: int = 0, kind: str = "week"
+) -> Scope:
     """Open a project's ledger for a report. Empty `period`: the newest whole one with coverage; `snapshot` 0: the newest.
 
     Raises: what `aftershock.open` raises; `UnknownNameError` for a client; `PeriodError`.
@@ -143,4 +157,5 @@ def _of(table: ir.Table, client: str | None) -> ir.Table:
 
 
 def _python(moment: Any) -> datetime:
-    return moment.to_pydatetime() if hasattr(moment, "to_pydatetime") else moment
+    found: datetime = moment.to_pydatetime() if hasattr(moment, "to_pydatetime") else moment
+    return found

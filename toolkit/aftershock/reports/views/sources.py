@@ -64,6 +64,15 @@ def files_of(scope: Scope) -> Mapping[str, int]:
     return {name: int(row[name].iloc[0]) for name in names}
 
 
+def refused_of(scope: Scope) -> dict[str, tuple[int, int, int]]:
+    """source -> (records read, set aside, refused)."""
+    imports = scope.ledger.imports
+    rows = imports.group_by("source").aggregate(
+        read=imports.records_read.sum(), aside=imports.set_aside.sum(), refused=imports.rejects.sum()
+    )
+    return {str(row.source): (int(row.read), int(row.aside), int(row.refused)) for row in rows.execute().itertuples()}
+
+
 def _kept(found: list[Fidelity]) -> list[str]:
     kept = next((fidelity.retention for fidelity in found if fidelity.retention != "unknown"), "")
     return [f"kept by the tool: {kept}"] if kept else []
@@ -77,4 +86,6 @@ def _newest(scope: Scope) -> dict[str, Any]:
 
 def _tools(scope: Scope) -> dict[str, str]:
     runs = scope.ledger.runs.select("source", "tool").distinct().execute()
-    return {source.name: source.tool for source in scope.project.sources} | dict(zip(runs.source, runs.tool, strict=True))
+    return {source.name: source.tool for source in scope.project.sources} | dict(
+        zip(runs.source, runs.tool, strict=True)
+    )

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def sentences_of(
-    after_retries: FailureRates, silent: SilentFailures, arrived: Arrived | None, *, covered: float | None, word: str, things: int
+    after_retries: FailureRates,
+    silent: SilentFailures,
+    arrived: Arrived | None,
+    *,
+    covered: float | None,
+    word: str,
+    things: int,
 ) -> tuple[list[Sentence], str]:
     """(the headline's sentences, the one below). `word`: week, month, day; `things`: how many need attention."""
     headline = [_runs(after_retries, covered, word)]
@@ -36,7 +42,11 @@ def _runs(rates: FailureRates, covered: float | None, word: str) -> Sentence:
     if not rates.n:
         return Sentence(f"No run ended in this {word}, as far as the logs reach.")
     if not rates.failures:
-        return Sentence(f"All {rates.n:,} runs in the logs succeeded, retries included." if rates.n > 1 else "The one run in the logs succeeded.")
+        return Sentence(
+            f"All {rates.n:,} runs in the logs succeeded, retries included."
+            if rates.n > 1
+            else "The one run in the logs succeeded."
+        )
     return Sentence(f"{rates.n - rates.failures:,} of {rates.n:,} runs succeeded, retries included.")
 
 
@@ -45,23 +55,38 @@ def _records(arrived: Arrived | None) -> Sentence:
         return Sentence("Whether the data is in step we cannot tell: nothing says which records should go where.")
     many = f"{arrived.entity}s"
     if not arrived.n:
-        why = f"the logs that would say are missing for {arrived.cannot_tell:,} {many}" if arrived.cannot_tell else f"the logs name no {many}"
+        why = (
+            f"the logs that would say are missing for {arrived.cannot_tell:,} {many}"
+            if arrived.cannot_tell
+            else f"the logs name no {many}"
+        )
         return Sentence(f"Whether the data is in step we cannot tell: {why}.")
     if not arrived.late and not arrived.missing:
-        return Sentence(f"All {arrived.n:,} {many} that can be judged are in step.")
+        return Sentence(
+            f"All {arrived.n:,} {many} that can be judged are in step."
+            if arrived.unclear
+            else f"All {arrived.n:,} {many} are in step."
+        )
     parts = []
     if arrived.missing:
-        verb = "is" if arrived.missing == 1 else "are"
-        parts.append(f"{count(arrived.missing, arrived.entity)} {verb} missing along the way")
+        parts.append(f"{arrived.missing:,} {'is' if arrived.missing == 1 else 'are'} missing along the way")
     if arrived.late:
-        parts.append(f"{arrived.late:,} came late" if parts else f"{count(arrived.late, arrived.entity)} came late")
-    return Sentence(f"Of {arrived.n:,} {many}, {' and '.join(parts)}." if parts else "", "bad" if arrived.missing else "partial")
+        parts.append(f"{arrived.late:,} came late")
+    of = f"Of {arrived.n:,} {many}" if arrived.n > 1 else f"The one {arrived.entity} in the logs"
+    text = (
+        f"{of}, {' and '.join(parts)}."
+        if arrived.n > 1
+        else f"{of} {'is missing along the way' if arrived.missing else 'came late'}."
+    )
+    return Sentence(text, "bad" if arrived.missing else "partial")
 
 
 def _attention(things: int) -> str:
     if not things:
         return "Nothing in the logs needs attention."
-    return "One thing needs attention." if things == 1 else f"{_spelled(things)} things need attention, worst first below."
+    return (
+        "One thing needs attention." if things == 1 else f"{_spelled(things)} things need attention, worst first below."
+    )
 
 
 def _coverage(covered: float | None, word: str) -> str:
@@ -73,5 +98,5 @@ def _coverage(covered: float | None, word: str) -> str:
 
 
 def _spelled(n: int) -> str:
-    words = ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+    words = ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
     return words[n] if n < len(words) else f"{n:,}"

@@ -26,12 +26,12 @@ def _failed(step: str, error: Error | None = None, *, tries: int = 1, slow: floa
     return Outcome("failed", step=step, error=error, tries=tries, slow=slow)
 
 
-def _silently(step: str, *, tries: int = 1) -> Outcome:
-    return Outcome("partial", step=step, error=errors.SERVER, tries=tries)
+def _silently(step: str, error: Error, *, tries: int = 1) -> Outcome:
+    return Outcome("partial", step=step, error=error, tries=tries)
 
 
-def _saved(step: str) -> Outcome:
-    return Outcome(step=step, error=errors.SERVER, tries=2, saved=True)
+def _saved(step: str, error: Error) -> Outcome:
+    return Outcome(step=step, error=error, tries=2, saved=True)
 
 
 def _handovers() -> tuple[Fault, ...]:
@@ -55,9 +55,9 @@ def _handovers() -> tuple[Fault, ...]:
             rate=0.0025,
         ),
         SlowHandover(
-            name="late export",
-            what="The export was started hours after the CRM sync.",
-            to="invoice_export",
+            name="late booking",
+            what="The invoice waited for hours before ledgerline booked it. No run failed.",
+            to="Invoice booking",
             rate=0.006,
             hours=(9.0, 14.0),
         ),
@@ -96,23 +96,23 @@ def _orders() -> tuple[Fault, ...]:
             what="The push to ledgerline works at the second try.",
             automations=_EXPORT,
             rate=0.035,
-            outcome=_saved("push_to_ledgerline"),
+            outcome=_saved("push_to_ledgerline", errors.PUSH_UNAVAILABLE),
         ),
         Hiccup(
             name="archive fails silently",
             what="The invoice is booked but never archived; Airflow says success.",
             automations=_EXPORT,
             rate=0.014,
-            outcome=_silently("archive_pdf", tries=2),
+            outcome=_silently("archive_pdf", errors.ARCHIVE, tries=2),
         ),
         Hiccup(
             name="export failure",
             what="The invoice cannot be rendered; the export is run again hours later, or never.",
             automations=_EXPORT,
             rate=0.005,
-            outcome=_failed("render_invoice"),
+            outcome=_failed("render_invoice", errors.TEMPLATE),
             repaired=0.5,
-            after=_HOURS,
+            after=(600, 900),
         ),
         Hiccup(
             name="booking refused",
@@ -138,7 +138,7 @@ def _others() -> tuple[Fault, ...]:
             what="The lead is saved without its company; n8n says success.",
             automations=_LEADS,
             rate=0.05,
-            outcome=_silently("Enrich lead"),
+            outcome=_silently("Enrich lead", errors.SERVER),
         ),
         Hiccup(
             name="enrichment failure",
@@ -153,7 +153,7 @@ def _others() -> tuple[Fault, ...]:
             what="The shop refuses some articles; n8n says success.",
             automations=_STOCK,
             rate=0.02,
-            outcome=_silently("Update shop"),
+            outcome=_silently("Update shop", errors.SERVER),
         ),
         Hiccup(
             name="stock sync stopped",
@@ -181,21 +181,21 @@ def _others() -> tuple[Fault, ...]:
             what="The price feed is there at the second try.",
             automations=("globex_price_feed",),
             rate=0.07,
-            outcome=_saved("fetch_feed"),
+            outcome=_saved("fetch_feed", errors.FEED),
         ),
         Hiccup(
             name="feed failure",
             what="The price feed does not come.",
             automations=("globex_price_feed",),
             rate=0.022,
-            outcome=_failed("fetch_feed", tries=3),
+            outcome=_failed("fetch_feed", errors.FEED, tries=3),
         ),
         Hiccup(
             name="warehouse load failure",
             what="The nightly load of the warehouse fails.",
             automations=("warehouse_nightly",),
             rate=0.03,
-            outcome=_failed("load", tries=2),
+            outcome=_failed("load", errors.DISK, tries=2),
         ),
         Hiccup(
             name="flaky tests",

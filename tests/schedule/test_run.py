@@ -1,0 +1,155 @@
+"""Rendering what is due: recorded, one failure among others, one process at a time. The rendering itself is a stand-in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from support import project_in, take_in
+
+import aftershock
+from aftershock.errors import AftershockError, NoSnapshotError, ReportFailedError
+from aftershock.ledger.store import Store
+from aftershock.metrics.periods import Period
+from aftershock.project import Project, Report, load
+from aftershock.schedule.run import Outcome, ScheduleBusyError, planned, run_due
+
+MONDAY = datetime(2026, 11, 23, 6, tzinfo=UTC)  # 07:00 in Berlin
+TOML = """
+time_zone = "Europe/Berlin"
+clients = [{ id = "acme", name = "Acme" }, { id = "baker", name = "Baker" }]
+
+[[reports]]
+name = "fleet"
+notebook = "fleet.ipynb"
+audience = "fleet"
+cron = "0 7 * * MON"
+
+[[reports]]
+name = "client"
+notebook = "client.ipynb"
+cron = "0 7 * * MON"
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    path: Path
+    period: Period
+
+
+Asked = list[tuple[str, str | None, str]]
+
+
+class StandIn:
+    """Renders nothing, but remembers in `report_runs` as the real one does. `broken`: clients whose page fails."""
+
+    def __init__(self) -> None:
+        self.asked: Asked = []
+        self.broken: dict[str | None, Exception] = {}
+
+    def __call__(self, project: Project, report: Report, *, client: str | None, period: str, now: datetime) -> Page:
+        self.asked.append((report.name, client, period))
+        span = Period.parse(period, project.zone_of(client))
+        error = self.broken.get(client)
+        row = {
+            "report": report.name,
+            "client": client,
+            "period_start": span.start,
+            "period_end": span.end,
+            "started_at": now,
+        }
+        if error is None or isinstance(error, AftershockError):
+            Store(project.ledger_folder).record_report_run({**row, "status": "failed" if error else "succeeded"})
+        if error:
+            raise error
+        return Page(project.reports_folder / (client or "fleet") / "index.html", span)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project whose ledger holds one run, of Monday 2026-11-16."""
+    run = {"id": "1", "finished": True, "mode": "trigger", "status": "success", "workflowId": "w1",
+           "startedAt": "2026-11-16T08:00:00.000Z", "stoppedAt": "2026-11-16T08:00:01.000Z"}  # fmt: skip
+    export = tmp_path / "executions.json"
+    export.write_text(json.dumps({"data": [run], "nextCursor": None}))
+    folder = tmp_path / "project"
+    take_in(folder, [export], TOML)
+    return load(folder)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """What renders in these tests."""
+    double = StandIn()
+    monkeypatch.setattr("aftershock.reports.render.render", double)
+    return double
+
+
+def test_everything_due_is_rendered_once(project: Project, stand_in: StandIn) -> None:
+    run_due(project, MONDAY)
+    run_due(project, MONDAY + timedelta(minutes=15))
+    assert stand_in.asked == [
+        ("fleet", None, "2026-W47"),
+        ("client", "acme", "2026-W47"),
+        ("client", "baker", "2026-W47"),
+    ]
+
+
+def test_one_failing_report_does_not_stop_the_others_and_is_tried_again_later(
+    project: Project, stand_in: StandIn
+) -> None:
+    stand_in.broken["acme"] = ReportFailedError("client", Path("notebook.ipynb"), 4, "ZeroDivisionError")
+    outcomes = run_due(project, MONDAY)
+    assert [(one.report, one.client, bool(one.error)) for one in outcomes] == [
+        ("fleet", None, False),
+        ("client", "acme", True),
+        ("client", "baker", False),
+    ]
+    assert (
+        outcomes[1].error
+        == "report client: failed in cell 4: ZeroDivisionError. The notebook as far as it came: notebook.ipynb"
+    )
+    assert run_due(project, MONDAY + timedelta(minutes=10)) == []
+    stand_in.broken.clear()
+    assert [one.client for one in run_due(project, MONDAY + timedelta(minutes=20))] == ["acme"]
+    assert {each.state for each in planned(project, MONDAY + timedelta(minutes=30))} == {"done"}
+
+
+def test_a_failure_that_nobody_foresaw_is_written_down_with_its_kind(project: Project, stand_in: StandIn) -> None:
+    stand_in.broken["acme"] = ZeroDivisionError("division by zero")
+    run_due(project, MONDAY)
+    with aftershock.open(project.folder) as ledger:
+        rows = ledger.sql("select client, status, error from report_runs where status = 'failed'").fetchall()
+    assert rows == [("acme", "failed", "ZeroDivisionError: division by zero")]
+    assert run_due(project, MONDAY + timedelta(minutes=10)) == []
+
+
+def test_a_failure_that_the_report_wrote_down_itself_is_not_written_twice(project: Project, stand_in: StandIn) -> None:
+    stand_in.broken["acme"] = ReportFailedError("client", Path("notebook.ipynb"), None, "no kernel")
+    run_due(project, MONDAY)
+    with aftershock.open(project.folder) as ledger:
+        assert ledger.sql("select count(*) from report_runs where status = 'failed'").fetchall() == [(1,)]
+
+
+def test_outcomes_are_told_as_they_come(project: Project, stand_in: StandIn) -> None:
+    told: list[Outcome] = []
+    assert run_due(project, MONDAY, on_outcome=told.append) == told
+
+
+def test_while_another_process_renders_this_one_does_not(project: Project, stand_in: StandIn) -> None:
+    with (
+        FileLock(project.ledger_folder / "schedule.lock"),
+        pytest.raises(ScheduleBusyError, match="another schedule run is at work"),
+    ):
+        run_due(project, MONDAY)
+    assert stand_in.asked == []
+
+
+def test_an_empty_ledger_has_nothing_to_render(tmp_path: Path) -> None:
+    with pytest.raises(NoSnapshotError):
+        run_due(project_in(tmp_path, TOML), MONDAY)
