@@ -16,7 +16,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,7 +163,6 @@ def _multiply(con: duckdb.DuckDBPyConnection, begin: int, count: int) -> None:
         "touch_id": "md5(touch_id || later)",
         "entity_key": "'ORD-' || (seed + later)",
         "write_no": f"write_no + later // {SEED_RUNS}",
-        "first_write": f"first_write + later // {SEED_RUNS}",
     }
     for table in MULTIPLIED:
         columns = {name: new[name] for name in table.names if name in new}
@@ -181,7 +180,7 @@ def _multiply(con: duckdb.DuckDBPyConnection, begin: int, count: int) -> None:
 @contextmanager
 def _no_publish() -> Iterator[None]:
     publish = Writer.publish
-    Writer.publish = lambda self: None  # type: ignore[method-assign]
+    Writer.publish = lambda _: None  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -14,7 +14,6 @@ from typer.testing import Result
 
 from aftershock.cli.common import CommandError
 from aftershock.errors import NoSnapshotError, PeriodError, ReportFailedError
-from aftershock.ledger.store import Store
 from aftershock.metrics.periods import Period
 from aftershock.project import Project, Report
 
@@ -24,7 +23,7 @@ Run = Callable[..., Result]
 @dataclass(frozen=True)
 class Page:
     path: Path
-    period: Period
+    snapshot: int = 1
 
 
 @pytest.fixture
@@ -32,24 +31,13 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> set[str | None]:
     """Clients whose page fails; `None` is the fleet. All others get an empty page."""
     failing: set[str | None] = set()
 
-    def render(project: Project, report: Report, *, client: str | None, period: str | None, now: datetime) -> Page:
-        span = Period.parse(period or "2026-W47", project.zone_of(client))
-        row = {
-            "report": report.name,
-            "client": client,
-            "period_start": span.start,
-            "period_end": span.end,
-            "started_at": now,
-        }
-        Store(project.ledger_folder).record_report_run(
-            {**row, "status": "failed" if client in failing else "succeeded"}
-        )
+    def render(project: Project, report: Report, *, client: str | None, period: Period, now: datetime) -> Page:
         if client in failing:
             raise ReportFailedError(report.name, Path("notebook.ipynb"), 3, "no such column")
-        path = project.reports_folder / (client or "fleet") / report.name / span.name / "index.html"
+        path = project.reports_folder / (client or "fleet") / report.name / period.name / "index.html"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-        return Page(path, span)
+        return Page(path)
 
     monkeypatch.setattr("aftershock.reports.render.render", render)
     return failing
@@ -88,7 +76,7 @@ def test_a_failed_page_is_told_the_others_are_made_and_the_exit_code_is_1(
     broken.add(None)
     result = run("report")
     assert result.exit_code == 1
-    assert result.stderr.startswith("fleet: failed: report fleet: failed in cell 3: no such column.")
+    assert result.stderr.startswith("fleet 2026-W47: failed: report fleet: failed in cell 3: no such column.")
     assert "client acme 2026-W47: reports/acme" in result.stdout
 
 

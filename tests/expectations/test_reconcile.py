@@ -453,7 +453,7 @@ def told(events: Sequence[tuple[Any, ...]]) -> list[tuple[Row, str]]:
     ]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(events=story, data=st.data())
 def test_the_order_of_rows_and_repeated_touches_do_not_matter(
     events: list[tuple[Any, ...]], data: st.DataObject
@@ -483,7 +483,7 @@ def by_hand(handled: Sequence[tuple[Row, str]], client: str, key: str, as_of: da
     return "cannot_tell" if any(row["status"] in ("partial", "unknown") for row in tried) else "missing"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(events=story)
 def test_verdicts_equal_those_of_a_plain_loop(events: list[tuple[Any, ...]]) -> None:
     handled = told([(*event[:4], event[4] or "acme") for event in events])

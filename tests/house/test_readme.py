@@ -28,6 +28,8 @@ BLOCKS: Final = [
 ]
 COMMANDS: Final = [line.removeprefix("$ ") for block in BLOCKS for line in block.splitlines() if line.startswith("$ ")]
 INSTALL: Final = "pip install ."
+(SHOWN,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+(CODE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 CRON: Final = re.findall(r"```crontab\n(.*?)\n```", README, re.DOTALL)
 
 
@@ -52,6 +54,11 @@ class Shell:
         )
         assert result.returncode == 0, f"$ {command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
+
+
+def timeless(output: str) -> str:
+    """Output without how long things took."""
+    return re.sub(r"\d+\.\d s\b", "0.0 s", output)
 
 
 def environment() -> dict[str, str]:
@@ -121,8 +128,10 @@ def test_make_report_ends_with_the_counts_and_the_page_to_open(fresh_copy: tuple
     assert re.search(
         r"^[\d,]+ records read = [\d,]+ mapped \+ [\d,]+ set aside \+ [\d,]+ rejects?$", output, re.MULTILINE
     )
+    shown = [line for line in SHOWN.splitlines() if line != "..."]
+    assert [line for line in shown if timeless(line) not in timeless(output).splitlines()] == []
     page = re.findall(r"^open (\S+)$", output, re.MULTILINE)[-1]
-    assert (copy / page).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert (copy / page).read_text(encoding="utf-8").lower().startswith("<!doctype html>")
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +149,10 @@ def test_the_commands_work_where_only_the_wheel_is_installed(wheel_alone: Shell,
     assert not Path(where.strip()).is_relative_to(ROOT)
     pages = {path.parent.parent.parent.name for path in (shop / "reports").glob("*/*/*/index.html")}
     assert pages == {"fleet", *(client.id for client in load(shop).clients)}
+
+
+def test_the_python_code_runs(wheel_alone: Shell, shop: Path) -> None:
+    wheel_alone.run(f"python -W error - <<'EOF'\n{CODE}\nEOF", shop.parent)
 
 
 def test_the_crontab_line_has_five_fields_and_a_command_that_works(wheel_alone: Shell, shop: Path) -> None:

@@ -18,10 +18,10 @@ Record = tuple[str, Row]
 BEGIN = datetime(2026, 11, 16, tzinfo=UTC)
 CLIENT_RULES = "(rule VARCHAR, client VARCHAR, source VARCHAR, automation VARCHAR, needs_payload BOOLEAN)"
 TOLD = {
-    "runs": "* exclude (first_write)",
-    "steps": "* exclude (write_no)",
-    "touches": "* exclude (write_no)",
-    "status_history": "* exclude (import_id, write_no)",
+    "runs": "*",
+    "steps": "*",
+    "touches": "*",
+    "status_history": "* exclude (import_id)",
     "automations": "*",
     "notices": "*",
 }

@@ -18,8 +18,9 @@ from aftershock.model import SCHEMA_VERSION, TABLES
 VERSION_1 = Path(__file__).with_name("schema_1.sql").read_text(encoding="utf-8")
 ROWS = """
 insert into imports (import_id, path, sha256, runs_new) values ('i1', 'old.json', 'abc', 2);
-insert into runs (run_id, tool, native_id, root_run_id, status) values
-    ('n8n:1', 'n8n', '1', 'n8n:1', 'failed'), ('n8n:2', 'n8n', '2', 'n8n:1', 'succeeded');
+insert into runs (run_id, tool, native_id, root_run_id, status, first_seen_at) values
+    ('n8n:1', 'n8n', '1', 'n8n:1', 'failed', timestamptz '2026-11-01 00:00:00+00'),
+    ('n8n:2', 'n8n', '2', 'n8n:1', 'succeeded', timestamptz '2026-11-01 00:00:00+00');
 insert into run_observations (import_id, run_id, observed_at, retry_of) values
     ('i1', 'n8n:2', timestamptz '2026-11-01 00:00:00+00', 'n8n:1'), ('i1', 'n8n:1', timestamptz '2026-11-01 00:00:00+00', null);
 insert into steps (step_id, run_id, name) values ('n8n:2/Send', 'n8n:2', 'Send');
@@ -39,7 +40,9 @@ def old_store(folder: Path, script: str = VERSION_1 + ROWS) -> Path:
 
 def schema(connection: duckdb.DuckDBPyConnection) -> dict[str, set[tuple[str, str]]]:
     """Table -> (column, type) of everything in the store."""
-    columns = "select table_name, column_name, data_type from duckdb_columns() where not internal and database_name = 'store'"
+    columns = (
+        "select table_name, column_name, data_type from duckdb_columns() where not internal and database_name = 'store'"
+    )
     tables: dict[str, set[tuple[str, str]]] = {}
     for table, column, kind in connection.execute(columns).fetchall():
         tables.setdefault(table, set()).add((column, kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")))
@@ -82,11 +85,13 @@ def test_runs_of_version_1_learn_from_observations_what_they_retried(tmp_path: P
         assert retries == [("n8n:1", None), ("n8n:2", "n8n:1")]
 
 
-def test_rows_of_older_versions_count_as_stored_before_all_writes(tmp_path: Path) -> None:
+def test_rows_of_version_1_are_found_again_by_settling(tmp_path: Path) -> None:
     with Store(old_store(tmp_path).parent).write() as writer:
         con = writer.connection
-        assert con.execute("select distinct first_write from runs").fetchall() == [(0,)]
-        for table in ("steps", "run_observations", "step_observations"):
+        assert con.execute("select run_seen_at = timestamptz '2026-11-01 00:00:00+00' from steps").fetchall() == [
+            (True,)
+        ]
+        for table in ("run_observations", "step_observations"):
             assert con.execute(f"select distinct write_no from {table}").fetchall() == [(0,)]
 
 
@@ -117,7 +122,9 @@ def test_steps_are_applied_in_order_and_only_those_that_are_missing(
     script = VERSION_1 + "insert into schema_version values (2, now());"
     monkeypatch.setattr(migrations, "STEPS", steps)
     monkeypatch.setattr(migrations, "SCHEMA_VERSION", 4)
-    monkeypatch.setattr(migrations, "complete", lambda connection: connection.execute("create table ledger_state (commits BIGINT)"))
+    monkeypatch.setattr(
+        migrations, "complete", lambda connection: connection.execute("create table ledger_state (commits BIGINT)")
+    )
     with Store(old_store(tmp_path, script).parent).write() as writer:
         assert writer.connection.execute("select line from story").fetchall() == [("third",), ("third, fourth",)]
 

@@ -109,7 +109,9 @@ def test_two_snapshots_can_be_open_at_once(tmp_path: Path) -> None:
         assert newer.report_runs.count().execute() == 2
 
 
-@pytest.mark.parametrize("statement", ["delete from runs", "create table mine (x INTEGER)", "update runs set status = 'failed'"])
+@pytest.mark.parametrize(
+    "statement", ["delete from runs", "create table mine (x INTEGER)", "update runs set status = 'failed'"]
+)
 def test_a_snapshot_cannot_be_changed(tmp_path: Path, statement: str) -> None:
     write(tmp_path)
     with aftershock.open(tmp_path) as ledger, pytest.raises(duckdb.InvalidInputException, match="read-only"):
@@ -215,7 +217,7 @@ def test_a_commit_that_could_not_be_published_is_published_by_the_next_write(
 
 def test_a_block_that_fails_later_has_its_commits_published(tmp_path: Path) -> None:
     store = Store(project_in(tmp_path).ledger_folder)
-    with pytest.raises(ZeroDivisionError), store.write() as writer:
+    with pytest.raises(ZeroDivisionError), store.write() as writer:  # noqa: PT012
         with writer.transaction() as connection:
             connection.execute("insert into report_runs (report) values ('fleet')").fetchall()
         raise ZeroDivisionError
@@ -224,7 +226,7 @@ def test_a_block_that_fails_later_has_its_commits_published(tmp_path: Path) -> N
 
 def test_a_transaction_that_fails_keeps_nothing(tmp_path: Path) -> None:
     store = Store(project_in(tmp_path).ledger_folder)
-    with pytest.raises(ZeroDivisionError), store.write() as writer, writer.transaction() as connection:
+    with pytest.raises(ZeroDivisionError), store.write() as writer, writer.transaction() as connection:  # noqa: PT012
         connection.execute("insert into report_runs (report) values ('fleet')").fetchall()
         raise ZeroDivisionError
     assert store.snapshots.kept() == []

@@ -24,8 +24,7 @@ from aftershock.project import load
 TORN = """
 select (select count(*) from runs), (select count(*) from steps), (select count(*) from imports),
        (select sum(runs_new) from imports),
-       (select count(*) from (select run_id from runs left join steps using (run_id) group by run_id having count(step_id) <> 3)),
-       (select count(*) from imports anti join coverage using (import_id))
+       (select count(*) from (select run_id from runs left join steps using (run_id) group by run_id having count(step_id) <> 3))
 """
 
 
@@ -65,7 +64,7 @@ def read_for(project: str, seconds: str) -> None:
     torn: list[object] = []
     reads = 0
     ledger = aftershock.open(project)
-    while time.monotonic() < end:
+    while time.monotonic() < end or (len(seen) < 2 and time.monotonic() < end + 60):  # a busy machine gets more time
         if reads % 2:
             ledger.refresh()
         else:
@@ -80,10 +79,10 @@ def read_for(project: str, seconds: str) -> None:
 
 def _torn(ledger: Ledger) -> list[object]:
     """Counts that cannot be: pages hold 20 runs of 3 steps each, and are there wholly or not at all."""
-    [(runs, steps, imports, told, uneven, uncovered)] = ledger.sql(TORN).fetchall()
+    [(runs, steps, imports, told, uneven)] = ledger.sql(TORN).fetchall()
     through_ibis = int(ledger.runs.count().execute())
-    sound = runs == 20 * imports == told == through_ibis and steps == 3 * runs and not uneven and not uncovered
-    return [] if sound else [(ledger.snapshot, runs, steps, imports, told, uneven, uncovered, through_ibis)]
+    sound = runs == 20 * imports == told == through_ibis and steps == 3 * runs and not uneven
+    return [] if sound else [(ledger.snapshot, runs, steps, imports, told, uneven, through_ibis)]
 
 
 def hold(project: str, seconds: str) -> None:
@@ -102,9 +101,7 @@ def take_limited(project: str, limit: str, *files: str) -> None:
     take(project, *files)
 
 
-JOBS: dict[str, Callable[..., None]] = {
-    job.__name__: job for job in (take, write_for, read_for, hold, take_limited)
-}
+JOBS: dict[str, Callable[..., None]] = {job.__name__: job for job in (take, write_for, read_for, hold, take_limited)}
 
 if __name__ == "__main__":
     try:

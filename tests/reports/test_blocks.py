@@ -180,3 +180,10 @@ def test_the_title_gives_the_exact_boundaries() -> None:
     html = blocks.title_strip("Acme", brand="N", period=WEEK, covered=0.964, as_of=WEEK.end, snapshot=1).html
     assert "from Mon 16 Nov 2026, 00:00 up to Mon 23 Nov 2026, 00:00, Europe/Berlin" in html
     assert "Logs cover 96.4% of the week" in html
+
+
+def test_a_change_too_small_to_show_is_none() -> None:
+    html = blocks.four_numbers(
+        [number(previous=0.99, change=0.0001, verdict="no change beyond chance", before="week 46")]
+    ).html
+    assert "no change since week 46" in html

@@ -58,7 +58,7 @@ def test_the_numbers_are_those_of_the_log(client_page: Rendered) -> None:
     # Week 47 of acme: 5 days with a log (16, 17, 20, 21, 22), 12 runs each; one failed, one partial.
     assert (four["succeeded_after_retries"]["hits"], four["succeeded_after_retries"]["n"]) == (59, 60)
     assert (four["silent_failures"]["hits"], four["silent_failures"]["n"]) == (1, 59)
-    assert (four["in_step"]["hits"], four["in_step"]["n"]) == (28, 30)
+    assert (four["in_step"]["hits"], four["in_step"]["n"]) == (28, 29)  # nobody can tell for the partial one
 
 
 def test_the_page_says_which_snapshot_it_was_made_from(project: Project, client_page: Rendered) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ import aftershock
 from aftershock.expectations import reconcile
 from aftershock.ingest.pipeline import IngestResult, ingest
 from aftershock.ledger.reader import Ledger
+from aftershock.metrics import Period, coverage, failure_rate, newest_whole, silent_failures
+from aftershock.metrics.shares import Unit
+from aftershock.model import COUNTED, FAILURES
 from aftershock.project import load
 
 SAMPLE = ROOT / "data" / "sample"
@@ -146,3 +149,43 @@ def test_the_missing_day_is_not_covered(ledger: Ledger, truth: dict[str, Any]) -
     days = {row[0] for row in ledger.sql(query).fetchall()}
     assert truth["gaps"][0]["day"] not in days
     assert len(days) == 41
+
+
+@pytest.mark.parametrize(("unit", "column"), [("run", "statuses"), ("root", "roots")])
+def test_failure_rates_and_silent_failures_per_week_are_those_of_the_truth(
+    ledger: Ledger, truth: dict[str, Any], unit: Unit, column: str
+) -> None:
+    by = ("automation", "client")
+    expected, actual = {}, {}
+    for row in truth["runs"]:
+        counted = {word: count for word, count in row[column].items() if word in COUNTED}
+        if row["role"] == "work" and counted:
+            failures = sum(count for word, count in counted.items() if word in FAILURES)
+            key = (row["week"], row["automation"], row["client"])
+            expected[key] = (sum(counted.values()), failures, counted.get("partial", 0))
+    for week in sorted({row["week"] for row in truth["runs"]}):
+        period = Period.parse(week, truth["time_zone"])
+        rates = failure_rate(ledger.runs, by=by, unit=unit, period=period).table.to_pyarrow().to_pylist()
+        silent = silent_failures(ledger.runs, by=by, unit=unit, period=period).table.to_pyarrow().to_pylist()
+        for open_, quiet in zip(rates, silent, strict=True):
+            if open_["n"]:
+                key = (week, open_["automation"], open_["client"])
+                actual[key] = (open_["n"], open_["failures"], quiet["silent"])
+    assert actual == expected
+
+
+def test_totals_per_tool_are_those_of_the_truth(ledger: Ledger, truth: dict[str, Any]) -> None:
+    for tool, told in truth["totals"].items():
+        runs = ledger.runs.filter(ledger.runs.tool == tool)
+        rates, silent = failure_rate(runs, by=()), silent_failures(runs, by=())
+        assert (rates.n, rates.failures, silent.silent) == (told["counted"], told["failures"], told["silent_failures"])
+        assert rates.left_out + rates.unfinished + rates.unknown == told["left_out"]
+        assert rates.other_roles == told["error_handlers"]
+
+
+def test_the_missing_day_is_a_gap_in_the_coverage_of_its_week(ledger: Ledger, truth: dict[str, Any]) -> None:
+    (gap,) = truth["gaps"]
+    day = Period.parse(gap["day"], truth["time_zone"])
+    week = newest_whole(day.end + timedelta(days=7), "week", truth["time_zone"])
+    found = coverage(ledger.coverage, week).gaps.to_pyarrow().to_pylist()
+    assert found == [{"source": gap["source"], "gap_from": day.start, "gap_to": day.end}]

@@ -142,6 +142,7 @@ observed_at TIMESTAMPTZ  when the record was so
 rank INTEGER  0 a tool's own record, 1 a secondary source such as an event log
 """
 _WRITE = "write_no BIGINT  number of the write that stored this row\n"
+_RUN_SEEN = "run_seen_at TIMESTAMPTZ  when its run was first seen\n"
 
 TABLES: Final = (
     Table(
@@ -216,16 +217,15 @@ had_failed_step BOOLEAN  a step's last attempt failed or carries an error
 first_seen_at TIMESTAMPTZ
 last_seen_at TIMESTAMPTZ
 shared BOOLEAN  it fits more than one client
-first_write BIGINT  number of the write that first told of it
 """
             + _RUN_FACTS
         ),
     ),
-    Table("steps", "step attempt", _columns("step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS + _WRITE)),
+    Table("steps", "step attempt", _columns("step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS + _RUN_SEEN)),
     Table(
         "touches",
         "time a run read or wrote a record",
-        _columns("touch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS + _WRITE),
+        _columns("touch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS + _RUN_SEEN),
     ),
     Table(
         "notices",
@@ -259,7 +259,7 @@ kind VARCHAR
     Table(
         "status_history",
         "observed status of a run",
-        _columns("run_id VARCHAR\nstatus VARCHAR\nstatus_raw VARCHAR\nseen_at TIMESTAMPTZ\nimport_id VARCHAR\n" + _WRITE),
+        _columns("run_id VARCHAR\nstatus VARCHAR\nstatus_raw VARCHAR\nseen_at TIMESTAMPTZ\nimport_id VARCHAR\n"),
     ),
     Table(
         "rejects",

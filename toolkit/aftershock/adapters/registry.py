@@ -93,6 +93,8 @@ def _check_export(adapter: str, export: Export) -> None:
     unknown = sorted(set(export.select) - set(CANONICAL))
     if unknown:
         raise AdapterError(adapter, f"export {export.name}", f"selects unknown table(s): {', '.join(unknown)}")
+    if "steps" in export.select and "runs" not in export.select:
+        raise AdapterError(adapter, f"export {export.name}", "selects steps without the runs they belong to")
     if not (export.requires or export.claims):
         raise AdapterError(adapter, f"export {export.name}", "nothing to recognise it by: give `requires` or `claims`")
     if export.form in ("sqlite", "xml", "text") and export.reader is None:

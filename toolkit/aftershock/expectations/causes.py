@@ -11,8 +11,8 @@ from aftershock.expectations.matching import utc_text
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from aftershock.project import Expectation
 
+_LOST: Final = " touched it before the deadline, and no failed run shows why"
 _MISSING: Final = {
     "missing_source": "string",
     "missing_from": "timestamp('UTC')",
@@ -33,7 +33,7 @@ _WORDS: Final = {
 }
 
 
-def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
+def explained(rows: ir.Table) -> ir.Table:
     """Why a record is not in step: cause_run_id, cause, cause_key and missing_input."""
     nothing, fine = ibis.null("string"), rows.verdict == "in_step"
     unsure = rows.verdict == "cannot_tell"
@@ -41,7 +41,7 @@ def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
     blamed_stop = rows.stop_run_id.notnull()
     idle = (rows.next_start.isnull() | (rows.next_start > rows.deadline)) & ~fine & ~blamed_then & ~blamed_stop
     # One record without a run proves no outage: where each record has its own run, that is how a lost one looks.
-    together = ibis.window(group_by=[idle, rows.client, rows.next_start])
+    together = ibis.window(group_by=[idle, rows.expectation, rows.client, rows.next_start])
     quiet = idle & (rows.count().over(together) > 1)
     waiting = rows.verdict == "pending"
     why = {
@@ -49,8 +49,8 @@ def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
         "cause": (
             _said(rows, "trouble"),
             _said(rows, "stop"),
-            ibis.literal(f"no run of {expectation.then} started at all before the deadline"),
-            ibis.literal(f"no run of {expectation.then} touched it before the deadline, and no failed run shows why"),
+            _joined_words("no run of ", rows.then_pattern, " started at all before the deadline"),
+            _joined_words("no run of ", rows.then_pattern, _LOST),
         ),
         "cause_key": (
             _joined("then", rows.trouble_automation, rows.trouble_status, rows.trouble_print),
@@ -81,7 +81,7 @@ def explained(rows: ir.Table, expectation: Expectation) -> ir.Table:
         (rows.doubt == "which", _joined_words("which of its records ", rows.trouble_run_id, " left out")),
         (rows.doubt == "whether", _joined_words("whether the step that failed in ", rows.trouble_run_id, " mattered")),
         (rows.doubt == "how", _joined_words("how ", rows.trouble_run_id, " ended")),
-        else_=ibis.literal(f"a log with any run of {expectation.then}"),
+        else_=_joined_words("a log with any run of ", rows.then_pattern),
     )
     gap_key = ibis.cases(
         (blind, _joined("gap", rows.missing_source, utc_text(rows.reached), utc_text(rows.gap_end))),

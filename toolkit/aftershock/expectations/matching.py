@@ -1,11 +1,12 @@
 """The steps that find out what became of each record: who began it, who finished it, what the logs can show.
 
-Each step is a table with its grain in its name's docstring; `reconciliation.py` puts them together.
+Each step is a table that says in its docstring what it has a row per; `reconciliation.py` puts them together. All
+expectations go through the steps at once: a query takes longer to compile than to run. `record` numbers their records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -44,6 +45,21 @@ def sides(expectation: Expectation, automations: Sequence[str]) -> Sides:
     return Sides(matching(expectation.after), matching(expectation.then))
 
 
+def promised(expectations: Sequence[Expectation], both: Mapping[str, Sides]) -> tuple[ir.Table, ir.Table]:
+    """A row per expectation and automation of its `after`, with what is promised; and one per automation of its `then`."""
+    after = [
+        (each.name, name, each.entity, each.then, each.client, round(each.within.total_seconds()))
+        for each in expectations
+        for name in both[each.name].after
+    ]
+    then = [(each.name, name) for each in expectations for name in both[each.name].then]
+    columns = ("expectation", "after_name", "promised_type", "then_pattern", "only_client")
+    return (
+        ibis.memtable(after, schema=dict.fromkeys(columns, "string") | {"within_s": "int64"}),
+        ibis.memtable(then, schema=dict.fromkeys(("promise", "then_name"), "string")),
+    )
+
+
 def handlings(runs: ir.Table, touches: ir.Table) -> ir.Table:
     """A row per run and record it touched, however often it did.
 
@@ -74,64 +90,65 @@ def handlings(runs: ir.Table, touches: ir.Table) -> ir.Table:
     return rows.mutate(records=rows.count().over(ibis.window(group_by=["run_id", "entity_type"])))
 
 
-def activations(handled: ir.Table, expectation: Expectation, names: Sequence[str]) -> ir.Table:
-    """A row per record that `after` touched: when first (`activated_at`), and by which run (`after_run_id`).
+def activations(handled: ir.Table, after: ir.Table) -> ir.Table:
+    """A row per expectation and record that `after` touched: when first (`activated_at`), by which run (`after_run_id`).
 
     Whether that run went well does not matter: an order that a failing intake saw is an order. A skipped run saw none.
+    `holders`: how many clients have a record of that key.
     """
-    seen = handled.filter(
-        handled.entity_type == expectation.entity,
-        handled.automation.isin(list(names)),
-        handled.run_role == "work",
-        handled.run_status != "skipped",
-    )
-    oldest = ibis.window(group_by=["client", "entity_key"], order_by=[seen.first_at, seen.run_id])
+    seen = handled.filter(handled.run_role == "work", handled.run_status != "skipped")
+    seen = seen.join(after, [seen.automation == after.after_name, seen.entity_type == after.promised_type])
+    record = ["expectation", "client", "entity_key"]
+    oldest = ibis.window(group_by=record, order_by=[seen.first_at, seen.run_id])
     ranked = seen.mutate(place=ibis.row_number().over(oldest))
     first = ranked.filter(ranked.place == 0)
+    first = first.filter(first.only_client.isnull() | (first.client == first.only_client))
     rows = first.select(
-        "client",
-        "entity_type",
-        "entity_key",
+        *("expectation", "then_pattern", "client", "entity_type", "entity_key"),
         after_run_id=first.run_id,
         activated_at=first.first_at,
-        deadline=first.first_at + ibis.interval(seconds=round(expectation.within.total_seconds())),
+        deadline=first.first_at + first.within_s.as_interval("s"),
     )
-    return rows.mutate(holders=rows.count().over(ibis.window(group_by="entity_key")))
+    return rows.mutate(holders=rows.count().over(ibis.window(group_by=["expectation", "entity_key"])))
 
 
-def attempts(
-    begun: ir.Table, handled: ir.Table, expectation: Expectation, names: Sequence[str], slack_s: int
-) -> ir.Table:
+def numbered(begun: ir.Table) -> ir.Table:
+    """The same rows with a number each, `record`."""
+    order = ibis.window(order_by=[begun.expectation, begun.client, begun.entity_key])
+    return begun.mutate(record=ibis.row_number().over(order))
+
+
+def attempts(begun: ir.Table, handled: ir.Table, then: ir.Table, slack_s: int) -> ir.Table:
     """A row per record and run of `then` that touched it at or after its activation.
 
     `delivered`: the run succeeded. `doubt`: why this run neither shows nor rules out that the record arrived, else
     null: a partial run (of this record or of several), one that does not say how it ended, one of an unclear client.
     """
-    done = handled.filter(
-        handled.entity_type == expectation.entity,
-        handled.automation.isin(list(names)),
-        handled.run_role.isin(DELIVERING_ROLES),
-    ).select(
-        *("run_id", "automation", "run_status", "records", "first_at", "last_at", "ended"),
+    done = handled.filter(handled.run_role.isin(DELIVERING_ROLES))
+    done = done.join(then, done.automation == then.then_name).select(
+        *("promise", "run_id", "automation", "run_status", "records", "first_at", "last_at", "ended"),
         done_client="client",
+        done_type="entity_type",
         done_key="entity_key",
     )
     pairs = begun.join(
         done,
         [
+            begun.expectation == done.promise,
+            begun.entity_type == done.done_type,
             begun.entity_key == done.done_key,
-            begun.client.identical_to(done.done_client) | done.done_client.isnull() | begun.client.isnull(),
+            _may_be_one(begun.client, done.done_client),
             begun.after_run_id != done.run_id,
         ],
     )
     since = pairs.activated_at - ibis.interval(seconds=slack_s)
-    arrived = ibis.cases(
+    tried_at = ibis.cases(
         (pairs.first_at >= since, pairs.first_at),
         (pairs.last_at >= since, pairs.last_at),
         (pairs.ended >= since, pairs.ended),
         else_=ibis.null("timestamp('UTC')"),
     )
-    pairs = pairs.mutate(tried_at=arrived)
+    pairs = pairs.mutate(tried_at=tried_at)
     pairs = pairs.filter(pairs.tried_at.notnull())
     shared_key = (pairs.holders > 1) & ~pairs.client.identical_to(pairs.done_client)
     good = pairs.run_status == "succeeded"
@@ -142,91 +159,77 @@ def attempts(
         (pairs.run_status == "unknown", "how"),
         else_=ibis.null("string"),
     )
-    return pairs.select(
-        *("client", "entity_key", "run_id", "automation", "run_status", "tried_at"),
-        delivered=good & ~shared_key,
-        doubt=doubt,
-    )
+    return pairs.select("record", "run_id", "tried_at", delivered=good & ~shared_key, doubt=doubt)
 
 
 def first_arrivals(tried: ir.Table) -> ir.Table:
     """A row per record that arrived: when first, and by which run."""
-    good = tried.filter(tried.delivered)
-    order = ibis.window(group_by=["client", "entity_key"], order_by=[good.tried_at, good.run_id])
-    ranked = good.mutate(place=ibis.row_number().over(order))
-    first = ranked.filter(ranked.place == 0)
-    return first.select(
-        a_client=first.client, a_key=first.entity_key, arrived_at=first.tried_at, arrived_run_id=first.run_id
-    )
+    first = _first_of(tried.filter(tried.delivered), ["record"], "tried_at", "run_id")
+    return first.select("record", arrived_at=first.tried_at, arrived_run_id=first.run_id)
 
 
 def troubles(tried: ir.Table, arrived: ir.Table) -> ir.Table:
     """A row per record that a run of `then` touched without delivering it: the newest such run before it arrived."""
-    bad = tried.filter(~tried.delivered)
-    bad = bad.left_join(arrived, [bad.client.identical_to(arrived.a_client), bad.entity_key == arrived.a_key])
+    bad = tried.filter(~tried.delivered).left_join(arrived, "record")
     bad = bad.filter(bad.arrived_at.isnull() | (bad.tried_at <= bad.arrived_at))
-    order = ibis.window(
-        group_by=["client", "entity_key"],
-        # A run that leaves room for doubt outweighs a newer one that does not: it may have delivered.
-        order_by=[ibis.desc(bad.doubt.notnull()), ibis.desc(bad.tried_at), ibis.desc(bad.run_id)],
-    )
-    ranked = bad.mutate(place=ibis.row_number().over(order))
-    newest = ranked.filter(ranked.place == 0)
-    return newest.select(
-        t_client=newest.client, t_key=newest.entity_key, trouble_run_id=newest.run_id, doubt=newest.doubt
-    )
+    # A run that leaves room for doubt outweighs a newer one that does not: it may have delivered.
+    order = (ibis.desc(bad.doubt.notnull()), ibis.desc(bad.tried_at), ibis.desc(bad.run_id))
+    newest = _first_of(bad, ["record"], *order)
+    return newest.select("record", trouble_run_id=newest.run_id, doubt=newest.doubt)
 
 
-def stops(open_records: ir.Table, handled: ir.Table, expectation: Expectation, names: Sequence[str]) -> ir.Table:
+def stops(unsettled: ir.Table, handled: ir.Table, then: ir.Table) -> ir.Table:
     """A row per record that an automation before `then` had got stuck on by the deadline: by its newest run there.
 
     Of each automation that touched the record since its activation only the newest run speaks: what a retry put right
     stops nothing. Where several are stuck, the newest.
     """
-    others = handled.filter(
-        handled.entity_type == expectation.entity,
-        ~handled.automation.isin(list(names)),
-        handled.run_role.isin(DELIVERING_ROLES),
-    ).select("run_id", "automation", "run_status", "first_at", other_client="client", other_key="entity_key")
-    pairs = open_records.join(
+    others = handled.filter(handled.run_role.isin(DELIVERING_ROLES))
+    others = others.select(
+        *("run_id", "automation", "run_status", "first_at"),
+        other_client="client",
+        other_type="entity_type",
+        other_key="entity_key",
+    )
+    pairs = unsettled.join(
         others,
         [
-            open_records.entity_key == others.other_key,
-            open_records.client.identical_to(others.other_client) | others.other_client.isnull(),
-            others.first_at >= open_records.activated_at,
-            others.first_at <= open_records.deadline,
+            unsettled.entity_type == others.other_type,
+            unsettled.entity_key == others.other_key,
+            unsettled.client.identical_to(others.other_client) | others.other_client.isnull(),
+            others.first_at >= unsettled.activated_at,
+            others.first_at <= unsettled.deadline,
         ],
     )
-    newest = [ibis.desc(pairs.first_at), ibis.desc(pairs.run_id)]
-    each = ibis.window(group_by=["client", "entity_key", "automation"], order_by=newest)
-    ranked = pairs.mutate(place=ibis.row_number().over(each))
-    stuck = ranked.filter((ranked.place == 0) & ranked.run_status.isin(WENT_WRONG)).drop("place")
-    last = ibis.window(group_by=["client", "entity_key"], order_by=[ibis.desc(stuck.first_at), ibis.desc(stuck.run_id)])
-    ranked = stuck.mutate(place=ibis.row_number().over(last))
-    first = ranked.filter(ranked.place == 0)
-    return first.select(s_client=first.client, s_key=first.entity_key, stop_run_id=first.run_id)
+    pairs = pairs.anti_join(then, [pairs.expectation == then.promise, pairs.automation == then.then_name])
+    newest = (ibis.desc(pairs.first_at), ibis.desc(pairs.run_id))
+    each = _first_of(pairs, ["record", "automation"], *newest)
+    stuck = each.filter(each.run_status.isin(WENT_WRONG))
+    last = _first_of(stuck, ["record"], ibis.desc(stuck.first_at), ibis.desc(stuck.run_id))
+    return last.select("record", stop_run_id=last.run_id)
 
 
-def blind_spots(open_records: ir.Table, runs: ir.Table, coverage: ir.Table, names: Sequence[str]) -> ir.Table:
+def blind_spots(unsettled: ir.Table, runs: ir.Table, coverage: ir.Table, then: ir.Table) -> ir.Table:
     """A row per record for which a log of `then` does not cover all the time from activation to deadline.
 
-    `missing_source`, `missing_from`, `missing_to`: which log has the hole, and the whole hole, as far as
-    the log goes on before and after it; else from activation, to the deadline.
+    `missing_source`, `missing_from`, `missing_to`: which log has the hole, and the whole hole, as far as the log goes on
+    before (`reached`) and after it (`gap_end`); else from activation, to the deadline.
     """
-    places = runs.filter(runs.automation.isin(list(names)))
+    places = runs.join(then, runs.automation == then.then_name)
     places = places.select(
-        place_client="client", place_source="source", place_automation="automation", place_id="automation_id"
+        "promise",
+        place_client="client",
+        place_source="source",
+        place_automation="automation",
+        place_id="automation_id",
     ).distinct()
-    pairs = open_records.cross_join(places)
-    mine = pairs.client.identical_to(pairs.place_client) | pairs.place_client.isnull() | pairs.client.isnull()
-    pairs = pairs.mutate(mine=mine.ifelse(1, 0))
-    of_record = ibis.window(group_by=["client", "entity_key"])
-    pairs = pairs.mutate(has_own=pairs.mine.max().over(of_record))
+    pairs = unsettled.join(places, unsettled.expectation == places.promise)
+    pairs = pairs.mutate(mine=_may_be_one(pairs.client, pairs.place_client).ifelse(1, 0))
+    pairs = pairs.mutate(has_own=pairs.mine.max().over(ibis.window(group_by="record")))
     # Where `then` never ran for this client, it could have run wherever it runs for the others.
     pairs = pairs.filter((pairs.mine == 1) | (pairs.has_own == 0))
-    pairs = pairs.select(
-        *("client", "entity_key", "activated_at", "deadline", "place_source", "place_automation", "place_id")
-    ).distinct()
+    places_of_record = ("record", "activated_at", "deadline", "place_source", "place_automation", "place_id")
+    pairs = pairs.select(*places_of_record).distinct()
     covered = _covered(coverage, places)
     met = pairs.left_join(
         covered,
@@ -236,28 +239,18 @@ def blind_spots(open_records: ir.Table, runs: ir.Table, coverage: ir.Table, name
             pairs.place_id.identical_to(covered.automation_id),
         ],
     )
-    reach = met.group_by(
-        ["client", "entity_key", "activated_at", "deadline", "place_source", "place_automation"]
-    ).aggregate(
+    reach = met.group_by(list(places_of_record)).aggregate(
         reached=met.covers_to.max(where=met.covers_from <= met.activated_at),
         gap_end=met.covers_from.min(where=met.covers_from > met.activated_at),
     )
     blind = reach.filter(reach.reached.isnull() | (reach.reached < reach.deadline))
     blind = blind.mutate(
+        missing_source=blind.place_source,
         missing_from=ibis.coalesce(blind.reached, blind.activated_at),
         missing_to=ibis.coalesce(blind.gap_end, blind.deadline),
     )
-    order = ibis.window(
-        group_by=["client", "entity_key"], order_by=[blind.missing_from, blind.place_source, blind.place_automation]
-    )
-    ranked = blind.mutate(place=ibis.row_number().over(order))
-    first = ranked.filter(ranked.place == 0)
-    return first.select(
-        *("missing_from", "missing_to", "reached", "gap_end"),
-        b_client="client",
-        b_key="entity_key",
-        missing_source="place_source",
-    )
+    first = _first_of(blind, ["record"], "missing_from", "place_source", "place_automation")
+    return first.select("record", "missing_source", "missing_from", "missing_to", "reached", "gap_end")
 
 
 def _covered(coverage: ir.Table, places: ir.Table) -> ir.Table:
@@ -276,30 +269,44 @@ def _covered(coverage: ir.Table, places: ir.Table) -> ir.Table:
     return merged_stretches(own, ["source", "automation", "automation_id"], SEAM_S)
 
 
-def next_starts(open_records: ir.Table, runs: ir.Table, names: Sequence[str]) -> ir.Table:
+def next_starts(unsettled: ir.Table, runs: ir.Table, then: ir.Table) -> ir.Table:
     """A row per record: when the next run of `then` (for its client, or for all) started after its activation."""
-    started = runs.filter(runs.automation.isin(list(names)) & (runs.role.isnull() | runs.role.isin(DELIVERING_ROLES)))
-    started = started.select(
-        run_client="client", at=ibis.coalesce(started.started_at, started.queued_at, started.ended_at)
-    )
-    whose = open_records.select("client").distinct()
-    starts = whose.join(
-        started.filter(started["at"].notnull()),
-        [whose.client.identical_to(started.run_client) | started.run_client.isnull() | whose.client.isnull()],
-    )
     moment = "timestamp('UTC')"
-    starts = starts.select(
-        "client", entity_key=ibis.null("string"), at=starts["at"].cast(moment), start=starts["at"].cast(moment)
-    )
-    waiting = open_records.select(
-        "client", "entity_key", at=open_records.activated_at.cast(moment), start=ibis.null(moment)
+    started = runs.filter(runs.role.isnull() | runs.role.isin(DELIVERING_ROLES))
+    started = started.join(then, started.automation == then.then_name)
+    start = ibis.coalesce(started.started_at, started.queued_at, started.ended_at)
+    started = started.select("promise", run_client="client", start=start.cast(moment))
+    started = started.filter(started.start.notnull())
+    whose = unsettled.select("expectation", "client").distinct()
+    starts = whose.join(started, [whose.expectation == started.promise, _may_be_one(whose.client, started.run_client)])
+    starts = starts.select("expectation", "client", record=ibis.null("int64"), at=starts.start, start=starts.start)
+    waiting = unsettled.select(
+        "expectation",
+        "client",
+        record=unsettled.record.cast("int64"),
+        at=unsettled.activated_at.cast(moment),
+        start=ibis.null(moment),
     )
     # One sorted pass instead of an inequality join: the next start is the smallest among the rows that follow.
     rows = starts.union(waiting)
-    ahead = ibis.window(group_by="client", order_by=[rows["at"], rows.start.notnull()], preceding=0, following=None)
+    ahead = ibis.window(
+        group_by=["expectation", "client"], order_by=[rows["at"], rows.start.notnull()], preceding=0, following=None
+    )
     rows = rows.mutate(next_start=rows.start.min().over(ahead))
-    rows = rows.filter(rows.entity_key.notnull())
-    return rows.select(n_client=rows.client, n_key=rows.entity_key, next_start=rows.next_start)
+    rows = rows.filter(rows.record.notnull())
+    return rows.select("record", "next_start")
+
+
+def _may_be_one(client: Any, other: Any) -> Any:
+    """Both the same client, or one of them not known."""
+    return client.identical_to(other) | other.isnull() | client.isnull()
+
+
+def _first_of(rows: ir.Table, group: list[str], *order: Any) -> ir.Table:
+    """The first row of each group."""
+    by = [rows[key] if isinstance(key, str) else key for key in order]
+    ranked = rows.mutate(place=ibis.row_number().over(ibis.window(group_by=group, order_by=by)))
+    return ranked.filter(ranked.place == 0).drop("place")
 
 
 def seconds_between(start: Any, end: Any) -> Any:

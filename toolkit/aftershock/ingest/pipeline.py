@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,7 @@ from aftershock.project import Project, Source
 
 Outcome = Literal["taken", "known", "unknown", "ambiguous", "unreadable"]
 PUBLISH_EVERY_S: Final = 30.0
+_SMALL_BYTES: Final = 4 * 1024**2
 _FILE_TABLES: Final = ("run_observations", "step_observations", "touch_observations", "notice_observations", "automation_observations",
                        "coverage", "rejects", "set_aside", "imports")  # fmt: skip
 
@@ -116,7 +118,7 @@ def ingest(
             if time.monotonic() - published > PUBLISH_EVERY_S:
                 writer.publish()
                 published = time.monotonic()
-        if any(result.runs_new or result.runs_changed for result in results):
+        if any(result.outcome == "taken" for result in results):
             with writer.transaction():
                 settle.automation_spans(con)
     return IngestResult(tuple(results), time.monotonic() - began, store.snapshots.current_number())
@@ -168,6 +170,7 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
     before = _known(writer.connection, found, source)
     if before and before[1:3] == (claim.adapter.version, job.config_hash) and not (job.retry_rejects and before[3]):
         return FileResult(path=found.name, outcome="known", adapter=claim.adapter.name)
+    _use_threads(writer.connection, found.size)
     try:
         # reading comes before the transaction: a read that fails would end it
         with full_disk_told(job.project.ledger_folder):
@@ -181,6 +184,13 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
         return FileResult(
             path=found.name, outcome="unreadable", adapter=claim.adapter.name, message=f"could not be read: {first}"
         )
+
+
+def _use_threads(con: duckdb.DuckDBPyConnection, size: int) -> None:
+    """All cores for a large file; a small one is read sooner, and for a third less work, by one."""
+    wanted = 1 if size < _SMALL_BYTES else os.cpu_count() or 1
+    if con.execute("select current_setting('threads')").fetchall() != [(wanted,)]:
+        con.execute(f"set threads = {wanted}").fetchall()
 
 
 def _known(con: duckdb.DuckDBPyConnection, found: Opened, source: str) -> tuple[str, str, str, int] | None:

@@ -30,17 +30,23 @@ STEPS: Final[Mapping[int, Sequence[str]]] = {
            where told.run_id = runs.run_id and told.retry_of is not null""",
     ),
     3: (
-        # settling looks no further back than the write that first told of a run: before all writes, for what is there
+        # settling looks no further back than to when a run was first seen, and to the write that told of it then
         *(
             statement
-            for table in ("steps", "touches", "status_history", "run_observations", "step_observations", "touch_observations")
+            for table in ("run_observations", "step_observations", "touch_observations")
             for statement in (
                 f"alter table {table} add column if not exists write_no BIGINT",
                 f"update {table} set write_no = 0 where write_no is null",
             )
         ),
-        "alter table runs add column if not exists first_write BIGINT",
-        "update runs set first_write = 0 where first_write is null",
+        *(
+            statement
+            for table in ("steps", "touches")
+            for statement in (
+                f"alter table {table} add column if not exists run_seen_at TIMESTAMPTZ",
+                f"update {table} set run_seen_at = first_seen_at from runs where runs.run_id = {table}.run_id",
+            )
+        ),
     ),
 }
 """Version -> the statements that bring a store of the version before to it. What stands here is never changed again.

@@ -5,7 +5,8 @@ log), then `observed_at`, then finished before unfinished, then by content: so a
 Across files are derived here: parents and roots, `had_failed_step`, computed `partial`, client, names of automations.
 
 The cost grows with the file, hardly with the ledger: one narrow scan of `runs` finds the known ones among the touched; every
-other table is read only from the write that first told of one of them on (`write_no`, by which all tables are ordered).
+other table is read only from when one of them was first seen: `run_seen_at`, `seen_at`, `observed_at` and, where records carry
+times of their own, the number of the write. All grow with the ledger, so DuckDB skips what lies before.
 
 Callers put the ids of what they touched into the temporary tables of `TOUCHED` and the client rules into `client_rules`.
 """
@@ -24,7 +25,7 @@ _AGGREGATED: Final = ("attempt", "role", "status", "status_raw", "trigger", "que
                       "items_in", "items_out", "version", "correlation_id", "error_type", "error_message", "fingerprint",
                       "tz_assumed")  # fmt: skip
 _GOING_ON: Final = ("running", "queued", "waiting")
-_STEP_FACTS: Final = [name for name in BY_NAME["steps"].names if name not in ("step_id", "run_id", "write_no")]
+_STEP_FACTS: Final = [name for name in BY_NAME["steps"].names if name not in ("step_id", "run_id", "run_seen_at")]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class Settled:
 
     runs_new: int
     runs_changed: int
+
+
+@dataclass(frozen=True)
+class _Since:
+    """From when on the tables hold something of a touched run: the moment it was first seen, as SQL, and the write that told of it."""
+
+    seen: str
+    write: int
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
@@ -48,7 +57,7 @@ def settle(con: duckdb.DuckDBPyConnection) -> Settled:
     _automations(con)
     _children_of_any_scope(con)
     since = _known_runs(con)
-    _runs(con, since)
+    _runs(con)
     _parents_of_any_scope(con)
     _steps(con, since)
     _failed_steps(con)
@@ -100,8 +109,9 @@ def _automations(con: duckdb.DuckDBPyConnection) -> None:
         select newest.* replace (coalesce(newest.name, newest.native_id) as name),
                (select case when count(distinct rule.client) = 1 then min(rule.client) end from client_rules rule
                 where not rule.needs_payload and (rule.source is null or rule.source = newest.source)
-                  and (rule.automation is null or lower(coalesce(newest.name, newest.native_id)) glob rule.automation)) as client
-        from newest
+                  and (rule.automation is null or lower(coalesce(newest.name, newest.native_id)) glob rule.automation)) as client,
+               old.first_run_at, old.last_run_at
+        from newest left join automations old using (automation_id)
     """).fetchall()
     con.execute("""
         insert into touched_runs
@@ -153,35 +163,43 @@ def _parents_of_any_scope(con: duckdb.DuckDBPyConnection) -> None:
     """).fetchall()
 
 
-def _known_runs(con: duckdb.DuckDBPyConnection) -> int:
-    """Take the touched runs that the ledger knows out of `runs`, into `runs_before`; gives the write that told of the first."""
+def _known_runs(con: duckdb.DuckDBPyConnection) -> _Since:
+    """Move the touched runs that the ledger knows from `runs` to `runs_before`, and gather what is told of all touched ones."""
     con.execute("""
         create or replace temp table known as
-        select rowid as place, run_id, first_write from runs semi join touched_runs using (run_id)
+        select rowid as place, run_id, first_seen_at from runs semi join touched_runs using (run_id)
     """).fetchall()
-    [(first, last, since)] = con.execute(
-        "select coalesce(min(place), 0), coalesce(max(place), -1), coalesce(min(first_write), getvariable('write_no')) from known"
-    ).fetchall()
-    here = f"rowid between {first} and {last}"
+    [(first, last, seen)] = con.execute("""
+        select coalesce(min(place), 0), coalesce(max(place), -1), coalesce(min(first_seen_at), 'infinity')::VARCHAR from known
+    """).fetchall()
+    here = f"rowid between {first} and {last} and rowid in (select place from known)"
+    con.execute(f"create or replace temp table runs_before as from runs where {here}").fetchall()
+    con.execute(f"delete from runs where {here}").fetchall()
+    con.execute(f"""
+        create or replace temp table told_runs as
+        from run_observations
+        where write_no = getvariable('write_no') and run_id in (select run_id from touched_runs)
+        union all
+        from run_observations
+        where write_no < getvariable('write_no') and observed_at >= '{seen}' and run_id in (select run_id from known)
+    """).fetchall()
+    [(write,)] = con.execute("select coalesce(min(write_no), getvariable('write_no')) from told_runs").fetchall()
+    return _Since(f"TIMESTAMPTZ '{seen}'", int(write))
+
+
+def _take_out(con: duckdb.DuckDBPyConnection, table: str, column: str, since: _Since) -> None:
+    """Delete the settled rows of touched runs."""
     con.execute(
-        f"create or replace temp table runs_before as from runs where {here} and rowid in (select place from known)"
-    ).fetchall()
-    con.execute(f"delete from runs where {here} and rowid in (select place from known)").fetchall()
-    return int(since)
-
-
-def _touched(table: str, since: int) -> str:
-    """The rows of a table that belong to touched runs."""
-    return f"(from {table} where write_no >= {since} and run_id in (select run_id from touched_runs))"
-
-
-def _forget(con: duckdb.DuckDBPyConnection, table: str, since: int) -> None:
-    con.execute(
-        f"delete from {table} where write_no >= {since} and run_id in (select run_id from touched_runs)"
+        f"delete from {table} where {column} >= {since.seen} and run_id in (select run_id from touched_runs)"
     ).fetchall()
 
 
-def _runs(con: duckdb.DuckDBPyConnection, since: int) -> None:
+def _told(table: str, since: _Since) -> str:
+    """The observations of touched runs."""
+    return f"(from {table} where write_no >= {since.write} and run_id in (select run_id from touched_runs))"
+
+
+def _runs(con: duckdb.DuckDBPyConnection) -> None:
     newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _AGGREGATED)
     con.execute(f"""
         create or replace temp table run_facts as
@@ -190,11 +208,11 @@ def _runs(con: duckdb.DuckDBPyConnection, since: int) -> None:
                 partition by run_id order by rank desc, observed_at nulls first, coalesce(status in ({_words(FINISHED)}), false),
                 status, status_raw, started_at, ended_at, queued_at, items_out, error_message, version, "trigger", correlation_id, duration_s,
                 automation_id, parent_run_id, retry_of, role, attempt, items_in, error_type, fingerprint, tz_assumed) as k
-            from {_touched("run_observations", since)}
+            from told_runs
         )
         select run_id, arg_max(tool, k) as tool, arg_max(source, k) as source, arg_max(automation_id, k) as automation_id,
                arg_max(native_id, k) as native_id, arg_max(retry_of, k) as retry_of, arg_max(parent_run_id, k) as parent_run_id,
-               min(write_no) as first_write, min(observed_at) as first_seen_at, max(observed_at) as last_seen_at,
+               min(observed_at) as first_seen_at, max(observed_at) as last_seen_at,
                list_distinct(flatten(list(coalesce(clients, [])))) as rules, {newest}
         from ordered group by run_id
     """).fetchall()
@@ -211,7 +229,7 @@ def _runs(con: duckdb.DuckDBPyConnection, since: int) -> None:
     """).fetchall()
 
 
-def _steps(con: duckdb.DuckDBPyConnection, since: int) -> None:
+def _steps(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
     newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _STEP_FACTS)
     con.execute(f"""
         create or replace temp table settled_steps as
@@ -220,14 +238,17 @@ def _steps(con: duckdb.DuckDBPyConnection, since: int) -> None:
                 partition by step_id order by rank desc, observed_at nulls first, coalesce(status in ({_words(FINISHED)}), false),
                 status, status_raw, started_at, ended_at, items_out, error_message, error_type, items_in, duration_s, name, kind, system,
                 step_key, attempt, map_index, fingerprint) as k
-            from {_touched("step_observations", since)}
+            from {_told("step_observations", since)}
         )
         select step_id, any_value(run_id) as run_id, {newest} from ordered group by step_id
     """).fetchall()
     con.execute("""update settled_steps set status = coalesce(status, 'unknown'),
         duration_s = coalesce(duration_s, epoch_us(ended_at - started_at) / 1e6)""").fetchall()
-    _forget(con, "steps", since)
-    con.execute("insert into steps by name select *, getvariable('write_no') as write_no from settled_steps").fetchall()
+    _take_out(con, "steps", "run_seen_at", since)
+    con.execute("""
+        insert into steps by name
+        select steps.*, first_seen_at as run_seen_at from settled_steps steps left join run_facts using (run_id)
+    """).fetchall()
 
 
 def _failed_steps(con: duckdb.DuckDBPyConnection) -> None:
@@ -260,7 +281,8 @@ def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
                case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.text else facts.error_message end end as error_message,
                case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.print else facts.fingerprint end end as fingerprint,
                case when facts.status in ({_words(COUNTED)})
-                    then coalesce(duration_s, epoch_us(ended_at - started_at) / 1e6) else duration_s end as duration_s,
+                    then coalesce(duration_s, epoch_us(facts.ended_at - started_at) / 1e6)
+                    when facts.status not in ({_words(_GOING_ON)}) then duration_s end as duration_s,
                auto.name as automation,
                case when len(owners.clients) = 1 then owners.clients[1] end as client,
                coalesce(len(owners.clients) > 1, false) as shared,
@@ -271,7 +293,7 @@ def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
         left join run_clients owners using (run_id)
     """).fetchall()
     columns = ", ".join(
-        f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at", "first_write")
+        f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at")
     )
     new, changed = con.execute(f"""
         select count(*) filter (old.run_id is null), count(*) filter (old.run_id is not null and old.facts is distinct from new.facts)
@@ -307,35 +329,36 @@ def _roots(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
 
 
-def _status_history(con: duckdb.DuckDBPyConnection, since: int) -> None:
+def _status_history(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
     """A row whenever a run was seen in another status than before."""
-    _forget(con, "status_history", since)
+    _take_out(con, "status_history", "seen_at", since)
     con.execute(f"""
         insert into status_history by name
         with seen as (
             select run_id, status, status_raw, observed_at as seen_at, min(import_id) as import_id
-            from {_touched("run_observations", since)} where status is not null
+            from told_runs where status is not null
             group by run_id, status, status_raw, observed_at
         ), ordered as (
             select *, lag(status) over w as before from seen
             window w as (partition by run_id order by seen_at nulls first, status in ({_words(FINISHED)}), status, status_raw)
         )
-        select run_id, status, status_raw, seen_at, import_id, getvariable('write_no') as write_no from ordered where status is distinct from before
+        select run_id, status, status_raw, seen_at, import_id from ordered where status is distinct from before
     """).fetchall()
 
 
-def _touches(con: duckdb.DuckDBPyConnection, since: int) -> None:
-    _forget(con, "touches", since)
+def _touches(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
+    _take_out(con, "touches", "run_seen_at", since)
     con.execute(f"""
         insert into touches by name
         with seen as (
             select touch_id, min(run_id) as run_id, min(step_id) as step_id, min(client) as own_client, min(system) as system,
                    min(entity_type) as entity_type, min(entity_key) as entity_key, min(operation) as operation, min(field) as field,
                    min(value) as value, min(value_hash) as value_hash, min(found_by) as found_by, max("at") as own_at
-            from {_touched("touch_observations", since)} group by touch_id
+            from {_told("touch_observations", since)} group by touch_id
         )
         select seen.* exclude (own_client, own_at), coalesce(own_client, runs.client) as client,
-               coalesce(own_at, runs.started_at, runs.queued_at, runs.ended_at) as "at", getvariable('write_no') as write_no
+               coalesce(own_at, runs.started_at, runs.queued_at, runs.ended_at) as "at",
+               runs.first_seen_at as run_seen_at
         from seen left join settled_runs runs using (run_id)
     """).fetchall()
 

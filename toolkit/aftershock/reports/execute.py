@@ -73,7 +73,7 @@ def execute(
     executed = nbformat.read(str(output), as_version=4)  # type: ignore[no-untyped-call]
     fault = fault_of(executed)
     if trouble and (trouble.startswith(_TIMEOUT) or not (fault and fault.is_error)):
-        fault = Fault(_last_started(executed), trouble)
+        fault = Fault(_stopped_in(executed), trouble)
     if fault:
         raise ReportFailedError(report, output, fault.cell, fault.reason)
     return executed
@@ -124,9 +124,13 @@ def _code_cells(notebook: Any) -> list[tuple[int, Any]]:
     ]
 
 
-def _last_started(notebook: Any) -> int | None:
-    """The cell that ran when the kernel went away or the time was up."""
-    return max((number for number, cell in _code_cells(notebook) if cell.execution_count is not None), default=None)
+def _stopped_in(notebook: Any) -> int | None:
+    """The cell that ran when the kernel went away or the time was up: the last that papermill saw begin.
+
+    Its execution count may be there or not: that hangs on whether the kernel got to say so.
+    """
+    cells = reversed(_code_cells(notebook))
+    return next((number for number, cell in cells if cell.metadata.get("papermill", {}).get("start_time")), None)
 
 
 def _first_line(text: str) -> str:

@@ -139,7 +139,10 @@ class ReportPage(Scope):
         rows, numbers = clients_of_fleet(self, rates, silent, records)
         head = ("Client", "n", "Failed after retries", "Change", "Silent", "Hand-overs in step", "Logs cover")
         lead = "Work that ended in the period, retries taken together. Silent: the tool said success, a step inside had failed."
-        return blocks.listing("Clients", lead, head, rows, id="clients", numbers=numbers, numeric=(1, 2, 3, 4, 5, 6))
+        nothing = "No client is named yet: add [[clients]] to aftershock.toml."
+        return blocks.listing(
+            "Clients", lead, head, rows, id="clients", numbers=numbers, numeric=(1, 2, 3, 4, 5, 6), nothing=nothing
+        )
 
     def worst_automations(self, rates: FailureRates) -> Block:
         """Automations with most failures. `rates` is grouped by client, automation and tool."""
@@ -187,7 +190,8 @@ class ReportPage(Scope):
         rows, numbers = runs_of_nobody(self)
         head = ("Automation", "Source", "Belongs to", "Runs", "Failed")
         lead = "These runs stand on no client's page."
-        nothing = "Every run in the logs of this period belongs to one client."
+        logged = "Every run in the logs of this period belongs to one client."
+        nothing = logged if self.coverage.share else "Cannot tell: no log."
         return blocks.listing(
             "Shared and unassigned", lead, head, rows, id="nobody", numbers=numbers, numeric=(3, 4), nothing=nothing
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,15 +17,17 @@ from filelock import FileLock, Timeout
 from aftershock.errors import AftershockError, LedgerBusyError
 from aftershock.ledger.reader import Ledger
 from aftershock.ledger.store import Store
+from aftershock.metrics.periods import Period
 from aftershock.project import Project, Report
 from aftershock.reports import render as renderer
 from aftershock.reports.index import write_index
-from aftershock.schedule.plan import FAILED, Due, Planned, ReportRun, plan
+from aftershock.reports.views.scope import newest_period
+from aftershock.schedule.plan import FAILED, SUCCEEDED, Planned, ReportRun, plan
 
 MOST_AT_ONCE: Final = 4
 """So many pages are rendered at a time, where there are as many cores: each has a kernel of its own."""
 _RECORD_TRIES: Final = 30
-"""How often a failure waits another minute for the ledger to be written down in: ingestion may hold it for long."""
+"""How often what came of a page waits another minute for the ledger to be written down in: ingestion may hold it for long."""
 
 
 class ScheduleBusyError(AftershockError, TimeoutError):
@@ -66,11 +68,7 @@ def run_due(project: Project, now: datetime, *, on_outcome: Callable[[Outcome], 
     try:
         items = [each.due for each in planned(project, now) if each.state == "due"]
         pages = [(project.report(item.report), item.client, item.period_name) for item in items]
-        outcomes = render_all(project, pages, now, on_outcome=on_outcome)
-        for item, outcome in zip(items, outcomes, strict=True):
-            if outcome.error and not _is_recorded(project, item, now):
-                _record(project, item, now, outcome.error)
-        return outcomes
+        return render_all(project, pages, now, on_outcome=on_outcome)
     finally:
         lock.release()
 
@@ -102,17 +100,27 @@ def render_all(
 
 
 def render_one(project: Project, report: Report, *, client: str | None, period: str | None, now: datetime) -> Outcome:
-    """Render one page; without `period`, for the newest whole one that the logs cover.
+    """Render one page and write down in `report_runs` what came of it. Without `period`: the newest whole one that the logs cover.
 
     Never raises for a report that fails: the outcome tells.
     """
     began = time.monotonic()
+    span: Period | None = None
+    path: Path | None = None
+    snapshot: int | None = None
+    error: str | None = None
     try:
-        page = renderer.render(project, report, client=client, period=period, now=now)
+        span = Period.parse(period, project.zone_of(client)) if period else _newest(project, report, client)
+        page = renderer.render(project, report, client=client, period=span, now=now)
+        path, snapshot = page.path, page.snapshot
     except Exception as failure:  # whatever broke this report, the others still have their turn
-        told = str(failure) if isinstance(failure, AftershockError) else f"{type(failure).__name__}: {failure}"
-        return Outcome(report.name, client, period, None, told, time.monotonic() - began)
-    return Outcome(report.name, client, page.period.name, page.path, None, time.monotonic() - began)
+        error = str(failure) if isinstance(failure, AftershockError) else f"{type(failure).__name__}: {failure}"
+    if span:
+        row = {"report_run_id": uuid.uuid4().hex, "report": report.name, "client": client, "period_start": span.start,
+               "period_end": span.end, "snapshot": snapshot, "status": FAILED if error else SUCCEEDED, "started_at": now,
+               "ended_at": datetime.now(UTC), "path": _within(project, path) if path else None, "error": error}  # fmt: skip
+        _record(project, row)
+    return Outcome(report.name, client, span.name if span else period, path, error, time.monotonic() - began)
 
 
 def report_runs(project: Project) -> list[ReportRun]:
@@ -124,24 +132,17 @@ def report_runs(project: Project) -> list[ReportRun]:
     return [ReportRun(*row) for row in rows]
 
 
-def _is_recorded(project: Project, item: Due, now: datetime) -> bool:
-    """`render` writes down what it foresees. What broke it otherwise must be known all the same, or it is tried for ever."""
-    wanted = (item.report, item.client, item.period_start, now)
-    return any((run.report, run.client, run.period_start, run.started_at) == wanted for run in report_runs(project))
+def _newest(project: Project, report: Report, client: str | None) -> Period:
+    with Ledger(project) as ledger:
+        return newest_period(ledger, client, report.period)
 
 
-def _record(project: Project, item: Due, now: datetime, error: str) -> None:
-    row = {
-        "report_run_id": uuid.uuid4().hex,
-        "report": item.report,
-        "client": item.client,
-        "period_start": item.period_start,
-        "period_end": item.period_end,
-        "status": FAILED,
-        "started_at": now,
-        "ended_at": datetime.now(UTC),
-        "error": error,
-    }
+def _within(project: Project, path: Path) -> str:
+    """As seen from the project folder, which may be moved."""
+    return path.relative_to(project.folder).as_posix() if path.is_relative_to(project.folder) else str(path)
+
+
+def _record(project: Project, row: Mapping[str, object]) -> None:
     for tries_left in reversed(range(_RECORD_TRIES)):
         try:
             Store(project.ledger_folder).record_report_run(row)

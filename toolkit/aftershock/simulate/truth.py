@@ -154,7 +154,8 @@ def _verdicts(story: Story, shown: Sequence[Run], promise: Promise, gaps: list[d
         deadline = begun + timedelta(minutes=promise.within_minutes)
         done = min((run for run in behind if _final(story, run) == "succeeded"), key=lambda run: run.at, default=None)
         verdict = _verdict(story, done.at if done else None, (begun, deadline), blind)
-        cause = _cause(story, [*before, *behind], done) if verdict in ("late", "missing") else None
+        others = [run for run in of_order[order.number] if run not in behind]
+        cause = _cause(story, behind, others, done, (begun, deadline)) if verdict in ("late", "missing") else None
         hit = [name for name, numbers in story.handovers.items() if order.number in numbers]
         rows.append(
             {
@@ -191,9 +192,21 @@ def _gaps_of(promise: Promise, gaps: list[dict[str, str]]) -> list[tuple[datetim
     return [(midnight(day), midnight(day + timedelta(days=1))) for day in days]
 
 
-def _cause(story: Story, runs: Sequence[Run], done: Run | None) -> Run | None:
-    """The last run that went wrong before the order got through, if it did."""
-    wrong = [run for run in runs if _final(story, run) not in GOOD and (done is None or run.at < done.at)]
+def _cause(
+    story: Story, behind: Sequence[Run], others: Sequence[Run], done: Run | None, window: tuple[datetime, datetime]
+) -> Run | None:
+    """The last run of `then` that went wrong before the order got through, if it did; else where it was stuck by the deadline.
+
+    An order is stuck where the newest run of an automation on its way went wrong: what a retry put right stops nothing.
+    """
+    wrong = [run for run in behind if _final(story, run) not in GOOD and (done is None or run.at < done.at)]
+    if not wrong:
+        newest = {
+            run.automation.name: run
+            for run in sorted(others, key=lambda run: run.at)
+            if window[0] <= run.at <= window[1] and run.role in ("work", "manual")
+        }
+        wrong = [run for run in newest.values() if _final(story, run) in (*FAILURES, "partial")]
     return max(wrong, key=lambda run: run.at, default=None)
 
 

@@ -95,7 +95,9 @@ def _change(item: Number) -> str:
         return f"nothing to compare with in {item.before}" if item.before else "no earlier period to compare with"
     if item.verdict == "too few to compare":
         return item.verdict
-    arrow = "▲" if item.change > 0 else "▼" if item.change < 0 else "="
+    if abs(item.change) < 0.0005:
+        return f"no change since {item.before}"
+    arrow = "▲" if item.change > 0 else "▼"
     moved = f"{arrow} {abs(100 * item.change):.1f} points since {item.before}"
     return moved if item.verdict == "beyond chance" else f"{moved}, not beyond chance"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from aftershock.expectations import Reconciliation
     from aftershock.reports.views.scope import Scope
 
-_SHOWN = 5
+_Identity = tuple[str, ...]
+_BLAMES_A_RUN = ("then", "before", "after")
+_SHOWN = {True: 5, False: 3}  # records, runs
 _STUCK = timedelta(days=1)
 _WORDS = {"failed": "failed", "timed_out": "timed out", "crashed": "ended without saying so"}
 
@@ -54,7 +56,7 @@ class Cause:
 
 def attention_of(scope: Scope, records: Reconciliation) -> list[Attention]:
     """One item per cause: records out of step, work that ended failed, successes that were none, holes in the log, stuck runs."""
-    causes: dict[tuple[str, ...], Cause] = {}
+    causes: dict[_Identity, Cause] = {}
     _from_runs(causes, scope)
     _from_records(causes, records)
     _from_gaps(causes, scope)
@@ -63,7 +65,7 @@ def attention_of(scope: Scope, records: Reconciliation) -> list[Attention]:
     return sorted((_item(cause, zone, fleet) for cause in causes.values()), key=lambda item: -item.weight)
 
 
-def _from_runs(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
+def _from_runs(causes: dict[_Identity, Cause], scope: Scope) -> None:
     """Work of the period whose last attempt failed, or said success and was none."""
     runs = dated(scope.runs)
     runs = runs.mutate(root=ibis.coalesce(runs.root_run_id, runs.run_id))
@@ -100,16 +102,18 @@ def _from_runs(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
             int(row.n),
         )
         cause.runs.update(dict.fromkeys(sorted(row.runs)))
-        cause.clients.update(client for client in row.clients if isinstance(client, str))
+        cause.clients.update(row.clients if isinstance(row.clients, Iterable) else ())  # null: all without a client
         cause.first = row.first.to_pydatetime()
 
 
-def _from_records(causes: dict[tuple[str, ...], Cause], records: Reconciliation) -> None:
+def _from_records(causes: dict[_Identity, Cause], records: Reconciliation) -> None:
     severe = {expectation.name for expectation in records.expectations if expectation.severe}
     thens = {expectation.name: short(expectation.then) for expectation in records.expectations}
     rows = records.table.filter(records.table.verdict.isin(["missing", "late", "cannot_tell"])).execute()
+    of_run = {run: identity for identity, cause in causes.items() for run in cause.runs}
     for row in rows.sort_values(["activated_at", "entity_key"]).itertuples():
-        cause = causes.setdefault(_identity(row), Cause(_identity(row)[0]))
+        identity = _identity(row, of_run)
+        cause = causes.setdefault(identity, Cause(identity[0]))
         where = {"missing": cause.missing, "late": cause.late, "cannot_tell": cause.unclear}[row.verdict]
         where[str(row.entity_key)] = None
         cause.broken[row.expectation] = None
@@ -122,23 +126,25 @@ def _from_records(causes: dict[tuple[str, ...], Cause], records: Reconciliation)
         if cause.kind != "run":
             cause.message = cause.message or plain_cause(row, records) or str(row.missing_input or "")
         elif not cause.automation:
-            cause.automation, cause.status = _identity(row)[1:3]
+            cause.automation, cause.status = identity[1:3]
             cause.message = plain_cause(row, records).partition(": ")[2]
         begun = row.activated_at.to_pydatetime()
         cause.first = min(cause.first or begun, begun)
 
 
-def _identity(row: Any) -> tuple[str, ...]:
-    """What makes two records' causes the same one, across expectations."""
+def _identity(row: Any, of_run: Mapping[str, _Identity]) -> _Identity:
+    """What makes two records' causes the same one, across expectations: the run to blame, else what `reconcile` groups by."""
+    if row.cause_run_id in of_run:
+        return of_run[row.cause_run_id]
     kind, _, rest = str(row.cause_key).partition("|")
-    if kind in ("then", "after"):
+    if kind in _BLAMES_A_RUN:
         return ("run", *rest.split("|", 2))
     if kind == "gap":
         return ("gap", rest.partition("|")[0])
     return (kind, row.expectation, rest)
 
 
-def _from_gaps(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
+def _from_gaps(causes: dict[_Identity, Cause], scope: Scope) -> None:
     for row in scope.coverage.gaps.execute().itertuples():
         cause = causes.setdefault(("gap", row.source), Cause("gap"))
         begun, ended = row.gap_from.to_pydatetime(), row.gap_to.to_pydatetime()
@@ -147,7 +153,7 @@ def _from_gaps(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
         cause.first = min(cause.first or begun, begun)
 
 
-def _from_stuck(causes: dict[tuple[str, ...], Cause], scope: Scope) -> None:
+def _from_stuck(causes: dict[_Identity, Cause], scope: Scope) -> None:
     """Runs of the period that a day after they began had not ended, as far as the logs reach."""
     if scope.as_of is None:
         return
@@ -216,7 +222,9 @@ def _run(cause: Cause) -> tuple[Markup, Markup, str]:
         if cause.message
         else Markup("The log gives no reason. ")
     )
-    step = "check the targets, then replay what is not there" if cause.missing else "look at the first of these runs"
+    if cause.unclear and not hit:
+        said += Markup("Whether {} got through, nobody can tell. ").format(count(len(cause.unclear), cause.entity))
+    step = "check the targets, then replay what is not there" if cause.records else "look at the first of these runs"
     return title, said + _names(cause), step
 
 
@@ -272,8 +280,9 @@ def _names(cause: Cause) -> Markup:
     many = list(shown)
     if not many:
         return Markup("")
-    listed = Markup(", ").join(key(item) for item in many[:_SHOWN])
-    more = f" and {len(many) - _SHOWN:,} more" if len(many) > _SHOWN else ""
+    most = _SHOWN[bool(cause.records)]
+    listed = Markup(", ").join(key(item) for item in many[:most])
+    more = f" and {len(many) - most:,} more" if len(many) > most else ""
     what = cause.entity if cause.records else "run"
     return Markup("{} {}{}.").format((what + "s" if len(many) > 1 else what).capitalize(), listed, more)
 

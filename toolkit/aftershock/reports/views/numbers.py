@@ -118,7 +118,7 @@ def told_number(work: pd.DataFrame, earlier: pd.DataFrame, notifying: frozenset[
         n=n,
         low=share.low,
         high=share.high,
-        missing="" if n else "nothing failed, so there was nothing to tell",
+        missing="" if n else "no failure in the logs of this time" if len(work) else "no run in the logs of this time",
         previous=told_before / n_before if n_before else None,
         change=change.estimate,
         verdict=_verdict(n, n_before, change.low, change.high),
@@ -128,7 +128,8 @@ def told_number(work: pd.DataFrame, earlier: pd.DataFrame, notifying: frozenset[
 
 def _met(work: pd.DataFrame) -> pd.DataFrame:
     """Work that met a failure."""
-    return work[[became(row) == "failed" or row.failed_attempts > 0 for row in work.itertuples()]]
+    rows = [i for i, row in enumerate(work.itertuples()) if became(row) == "failed" or row.failed_attempts > 0]
+    return work.iloc[rows]
 
 
 def _verdict(n: int, before: int, low: float | None, high: float | None) -> str:

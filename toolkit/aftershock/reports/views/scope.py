@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import ibis
 
@@ -15,11 +16,11 @@ from aftershock.errors import NoSnapshotError
 from aftershock.expectations import Reconciliation, reconcile
 from aftershock.ledger.reader import Ledger
 from aftershock.metrics import Coverage, Period, coverage, newest_whole
+from aftershock.metrics.log_coverage import COVERING
+from aftershock.metrics.periods import name_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-
-_LOOK_BACK = 60
 
 
 class Scope:
@@ -122,18 +123,30 @@ def open_scope(
 def newest_period(ledger: Ledger, client: str | None, kind: str) -> Period:
     """The newest whole day, week or month of which the logs of the client's sources cover anything, in the client's time zone.
 
+    Where the logs begin later than any whole one ended: the one that is going on. A client without runs has the fleet's sources.
     Raises: `NoSnapshotError` where no log covers anything.
     """
-    sources = sources_of(ledger, client)
+    zone = ledger.project.zone_of(client)
+    sources = sources_of(ledger, client) or sources_of(ledger, None)
     until = known_until(ledger, sources)
     if until is None:
         raise NoSnapshotError(ledger.project.ledger_folder, None, [])
-    period = newest_whole(until, kind, ledger.project.zone_of(client))
-    for _ in range(_LOOK_BACK):
-        if coverage(ledger.coverage, period, sources=sources).share:
-            return period
-        period = period.previous()
-    return newest_whole(until, kind, ledger.project.zone_of(client))
+    whole = newest_whole(until, kind, zone)
+    claims = ledger.coverage
+    claims = claims.filter(
+        claims.source.isin(list(sources)), claims.completeness.isin(COVERING), claims.covers_from < whole.end
+    )
+    latest = claims.covers_to.max().execute()
+    if latest is None or latest != latest:
+        return _holding(until, kind, zone)
+    newest = _python(latest)
+    return whole if newest > whole.start else _holding(newest, kind, zone)
+
+
+def _holding(moment: datetime, kind: str, zone: str) -> Period:
+    """The day, week or month that a log up to `moment` speaks of."""
+    last = (moment - timedelta(microseconds=1)).astimezone(ZoneInfo(zone))
+    return Period.parse(name_of(kind, last.date()), zone)
 
 
 def sources_of(ledger: Ledger, client: str | None) -> tuple[str, ...]:
