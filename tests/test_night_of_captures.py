@@ -71,7 +71,9 @@ def ledger(night: Path) -> Ledger:
 def pages(night: Path) -> dict[str, Rendered]:
     project = aftershock.open(night).project
     now = datetime(2026, 11, 24, 6, tzinfo=UTC)
-    made = {client.id: render(project, "night", client=client.id, period=NIGHT, now=now) for client in project.clients[:1]}
+    made = {
+        client.id: render(project, "night", client=client.id, period=NIGHT, now=now) for client in project.clients[:1]
+    }
     return made | {"fleet": render(project, "fleet", period=NIGHT, now=now)}
 
 

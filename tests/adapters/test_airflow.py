@@ -60,8 +60,8 @@ PARTIAL = {
     "invoice_export/manual__2026-11-23T02:12:02.603733+00:00",  # child run, fail_all
     "invoice_export/manual__2026-11-23T02:19:27.244929+00:00",  # child run, timeout
 }
-RUN_ROWS = "select * exclude (first_seen_at, last_seen_at, first_write) from runs order by run_id"
-STEP_ROWS = "select * exclude (write_no) from steps order by step_id"
+RUN_ROWS = "select * exclude (first_seen_at, last_seen_at) from runs order by run_id"
+STEP_ROWS = "select * exclude (run_seen_at) from steps order by step_id"
 
 
 def task_instances(files: Sequence[Path]) -> Iterator[dict[str, object]]:

@@ -104,3 +104,12 @@ def test_status_of_an_empty_ledger_says_what_to_do(folder: Path, run: Run) -> No
 def test_control_characters_of_a_file_name_do_not_reach_the_terminal(folder: Path, run: Run) -> None:
     (folder / "evil\x1b[31m.txt").write_text("nothing")
     assert "\x1b" not in run("ingest", "evil\x1b[31m.txt").output
+
+
+def test_on_a_terminal_the_same_lines_stand_above_the_progress(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aftershock.cli.loading._is_terminal", lambda: True)
+    output = run("ingest", "executions.json").output
+    assert "executions.json: n8n: 3 read, 3 mapped; 3 new runs, 0 changed\n" in output
+    assert "1 file: 1 taken in\n" in output

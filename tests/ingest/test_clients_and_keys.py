@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import Toy  # type: ignore[attr-defined]
+from support import ingested
 from test_bad_input import lines, record
 
 from aftershock.errors import ProjectError
@@ -169,3 +172,20 @@ def test_a_run_that_goes_on_again_has_no_end(toy: Toy) -> None:
     later = "2026-11-20T12:00:00Z"
     toy.take(lines([record(1), record(2)]), lines([record(1, state="busy", begin=later, end=None), record(2)]))
     assert toy.sql("select status, ended_at, duration_s from runs where native_id = 'r1'") == [("running", None, None)]
+
+
+def test_a_run_without_an_error_of_its_own_has_that_of_its_failed_step(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[1] / "adapters" / "airflow"
+    files = [
+        *folder.glob("dagRuns.offset*"),
+        *folder.glob("taskInstances.offset*"),
+        folder / "logs.000.json",
+        folder / "logs.027.json",
+    ]
+    with ingested(tmp_path / "p", files) as ledger:
+        query = "select native_id, runs.error_type from runs join steps using (run_id) where steps.fingerprint = runs.fingerprint order by 1"
+        assert [row[0] for row in ledger.sql(query).fetchall()] == [
+            "bulk-child3",
+            "manual__2026-11-23T02:11:30.240177+00:00",
+        ]
+        assert not ledger.sql("select 1 from runs where status = 'succeeded' and error_message is not null").fetchall()

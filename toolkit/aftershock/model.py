@@ -338,7 +338,9 @@ error VARCHAR
         "touch_observations",
         "statement of a file about a touch",
         _columns(
-            "import_id VARCHAR\ntouch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n" + _TOUCH_FACTS + _WRITE
+            "import_id VARCHAR\ntouch_id VARCHAR\nrun_id VARCHAR\nstep_id VARCHAR\nclient VARCHAR\n"
+            + _TOUCH_FACTS
+            + _WRITE
         ),
         public=False,
     ),

@@ -75,7 +75,9 @@ def _version(module: ModuleType) -> str:
             continue
         sources[one.__name__] = inspect.getsource(one)
         imported = re.findall(rf"from {re.escape(folder.__name__)}\.(\w+) import", sources[one.__name__])
-        waiting += [importlib.import_module(f"{folder.__name__}.{name}") for name in imported if name not in _NOT_ADAPTERS]
+        waiting += [
+            importlib.import_module(f"{folder.__name__}.{name}") for name in imported if name not in _NOT_ADAPTERS
+        ]
     text = "".join(sources[name] for name in sorted(sources))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -228,7 +228,9 @@ def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         from named {_PRINTS_JOIN}
     """).fetchall()
     con.execute("update new_runs set retry_of = null where retry_of = run_id").fetchall()
-    con.execute("insert into run_observations by name select * exclude (place), getvariable('write_no') as write_no from new_runs").fetchall()
+    con.execute(
+        "insert into run_observations by name select * exclude (place), getvariable('write_no') as write_no from new_runs"
+    ).fetchall()
     con.execute("insert into touched_runs select run_id from new_runs").fetchall()
 
 
@@ -276,7 +278,9 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                hit.value_hash as value_hash, min(hit.found_by) as found_by, max("at") as "at"
         from found group by all
     """).fetchall()
-    con.execute("insert into touch_observations by name select *, getvariable('write_no') as write_no from new_touches").fetchall()
+    con.execute(
+        "insert into touch_observations by name select *, getvariable('write_no') as write_no from new_touches"
+    ).fetchall()
 
 
 def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:

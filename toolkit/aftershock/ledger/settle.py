@@ -269,26 +269,33 @@ def _failed_steps(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
+    # a run's own error, else its last failed step's; what an earlier attempt said is no error of a run that succeeded
+    con.execute("""
+        create or replace temp table run_errors as
+        select facts.run_id, case when facts.fingerprint is null then failed.error
+               else struct_pack(kind := facts.error_type, text := facts.error_message, print := facts.fingerprint) end as error
+        from run_facts facts left join failed_steps failed using (run_id)
+        where facts.status is distinct from 'succeeded' or failed.had_failed_step
+    """).fetchall()
     con.execute(f"""
         create or replace temp table settled_runs as
         select facts.* exclude (rules, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role),
                coalesce(attempt, 1) as attempt, coalesce(role, 'work') as role,
                case when facts.status = 'succeeded' and failed.had_failed_step then 'partial' else coalesce(facts.status, 'unknown') end as status,
                coalesce(facts.status in ({_words(FINISHED)}), false) as is_finished,
-               case when facts.status not in ({_words(_GOING_ON)}) then ended_at end as ended_at,  -- of an earlier attempt
+               case when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then ended_at end as ended_at,  -- of an earlier attempt
                failed.had_failed_step,
-               case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.kind else facts.error_type end end as error_type,
-               case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.text else facts.error_message end end as error_message,
-               case when facts.status is distinct from 'succeeded' or failed.had_failed_step then case when facts.fingerprint is null then failed.error.print else facts.fingerprint end end as fingerprint,
+               run_errors.error.kind as error_type, run_errors.error.text as error_message, run_errors.error.print as fingerprint,
                case when facts.status in ({_words(COUNTED)})
                     then coalesce(duration_s, epoch_us(facts.ended_at - started_at) / 1e6)
-                    when facts.status not in ({_words(_GOING_ON)}) then duration_s end as duration_s,
+                    when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then duration_s end as duration_s,
                auto.name as automation,
                case when len(owners.clients) = 1 then owners.clients[1] end as client,
                coalesce(len(owners.clients) > 1, false) as shared,
                facts.run_id as root_run_id
         from run_facts facts
         left join failed_steps failed using (run_id)
+        left join run_errors using (run_id)
         left join automations auto using (automation_id)
         left join run_clients owners using (run_id)
     """).fetchall()
