@@ -204,7 +204,7 @@ def test_a_commit_that_could_not_be_published_is_published_by_the_next_write(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(snapshots.shutil, "copyfile", full)
+        patch.setattr(snapshots, "_copy", full)
         with pytest.raises(LedgerFullError, match="the last snapshot still serves"):
             take_in(tmp_path, [task_page(tmp_path, 0)])
     with aftershock.open(tmp_path) as ledger:

@@ -28,7 +28,7 @@ Outcome = Literal["taken", "known", "unknown", "ambiguous", "unreadable"]
 PUBLISH_EVERY_S: Final = 30.0
 _SMALL_BYTES: Final = 4 * 1024**2
 _FILE_TABLES: Final = ("run_observations", "step_observations", "touch_observations", "notice_observations", "automation_observations",
-                       "coverage", "rejects", "set_aside", "imports")  # fmt: skip
+                       "coverage", "changes", "rejects", "set_aside", "imports")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
