@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import ibis
+
 from aftershock.adapters.registry import adapters
 from aftershock.reports.blocks.markup import moment, percent
 
@@ -79,8 +81,10 @@ def _kept(found: list[Fidelity]) -> list[str]:
 
 
 def _newest(scope: Scope) -> dict[str, Any]:
+    """When the newest run of each source ended or began: when a file was copied says nothing about that."""
     runs = scope.ledger.runs
-    rows = runs.group_by("source").aggregate(newest=runs.last_seen_at.max()).execute()
+    latest = ibis.coalesce(runs.ended_at, runs.started_at, runs.queued_at)
+    rows = runs.group_by("source").aggregate(newest=latest.max()).execute()
     return {row.source: row.newest.to_pydatetime() for row in rows.itertuples() if row.newest == row.newest}
 
 
