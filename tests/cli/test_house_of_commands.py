@@ -47,6 +47,15 @@ def test_an_error_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_an_unknown_source_is_one_line_too(folder: Path) -> None:
+    toml = folder / "aftershock.toml"
+    toml.write_text(toml.read_text() + '\n[[sources]]\nname = "n8n-live"\ntool = "n8n"\n')
+    result = aftershock("ingest", "executions.json", "--source", "n8n-life", folder=folder)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: no source 'n8n-life'. Did you mean 'n8n-live'?")
+    assert result.stderr.count("\n") == 1
+
+
 def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
     for words in (("--debug", "status"), ("status", "--debug")):
         result = aftershock(*words, folder=tmp_path)

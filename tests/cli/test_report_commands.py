@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +14,9 @@ import pytest
 from filelock import FileLock
 from typer.testing import Result
 
-from aftershock.cli.common import CommandError
-from aftershock.errors import NoSnapshotError, PeriodError, ReportFailedError
+from aftershock.cli import app
+from aftershock.cli.common import CommandError, plain
+from aftershock.errors import LedgerFullError, NoSnapshotError, PeriodError, ReportFailedError
 from aftershock.metrics.periods import Period
 from aftershock.project import Project, Report
 
@@ -113,6 +116,87 @@ def test_a_second_schedule_leaves_the_work_to_the_first(loaded: Path, run: Run, 
     with FileLock(loaded / "data" / "ledger" / "schedule.lock"):
         result = run("schedule", "run", "--once")
     assert (result.exit_code, "another schedule run is at work" in result.output) == (0, True)
+
+
+class Stopped(BaseException):
+    """As if somebody had pressed Ctrl-C."""
+
+
+def after_each_round(monkeypatch: pytest.MonkeyPatch, *deeds: Callable[[], object]) -> None:
+    """What happens while a schedule that goes on sleeps, one deed a round; then it is stopped."""
+    left = list(deeds)
+
+    def sleep(_seconds: float) -> None:
+        if not left:
+            raise Stopped
+        left.pop(0)()
+
+    monkeypatch.setattr("time.sleep", sleep)
+
+
+def rounds_told(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
+    """Run the command until it is stopped; the lines on stdout and on stderr."""
+    with pytest.raises(Stopped):
+        app(list(words), standalone_mode=False)
+    told = capsys.readouterr()
+    return told.out.splitlines(), told.err.splitlines()
+
+
+def test_a_schedule_that_goes_on_outlives_a_file_half_saved_and_an_empty_ledger(
+    folder: Path,
+    broken: set[str | None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ledger_folder: Path,
+) -> None:
+    toml = folder / "aftershock.toml"
+    whole = toml.read_text()
+    toml.write_text('name = "Two')
+    after_each_round(
+        monkeypatch,
+        lambda: toml.write_text(whole),
+        lambda: shutil.copytree(ledger_folder, folder / "data", dirs_exist_ok=True),
+    )
+    out, err = rounds_told(("schedule", "run", "--project", str(folder)), capsys)
+    assert [line.partition(":")[0] for line in err] == ["error", "error"]
+    assert ("no valid TOML" in err[0], "the ledger is empty" in err[1]) == (True, True)
+    assert [line.partition(" 20")[0] for line in out] == ["fleet", "client acme"]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        LedgerFullError(Path("ledger"), "disk full"),
+        CommandError("two\nlines"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        TimeoutError("another schedule run is at work"),
+    ],
+)
+def test_a_schedule_that_goes_on_tells_each_trouble_on_one_line(
+    loaded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trouble: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr("aftershock.schedule.run.run_due", fail)
+    after_each_round(monkeypatch, list)
+    out, err = rounds_told(("schedule", "run"), capsys)
+    assert (out, err) == ([], [f"error: {plain(trouble)}"] * 2)
+
+
+def test_pages_that_cannot_be_written_down_are_told_on_one_line_and_the_exit_code_is_1(
+    loaded: Path, run: Run, broken: set[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise LedgerFullError(Path("ledger"), "disk full")
+
+    monkeypatch.setattr("aftershock.ledger.store.Store.record_report_runs", refuse)
+    for words in (("report",), ("schedule", "run", "--once")):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: what came of 2 pages is not written down, so the schedule asks for")
+        assert result.stderr.count("\n") == 1
+        assert "client acme 2026-W47: reports/acme" in result.stdout
 
 
 def test_without_a_cron_line_nothing_is_planned_and_it_says_how(loaded: Path, run: Run) -> None:

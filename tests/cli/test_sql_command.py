@@ -42,6 +42,13 @@ def test_what_json_cannot_say_becomes_null(loaded: Path, run: Run) -> None:
     assert json.loads(result.output) == [{"a": None, "b": [None, 1.0], "c": None}]
 
 
+def test_decimals_are_numbers_in_json(loaded: Path, run: Run) -> None:
+    query = "select 1.5 as a, 2.00 as b, [0.25] as c, 123456789012345678901234567890::decimal(38, 0) as d"
+    assert run("sql", "--format", "json", query).output == (
+        '[\n{"a": 1.5, "b": 2, "c": [0.25], "d": 123456789012345678901234567890}\n]\n'
+    )
+
+
 def test_csv_keeps_numbers_and_disarms_formulas(loaded: Path, run: Run) -> None:
     query = (
         """select '=HYPERLINK("x")' as a, '+1' as b, '-1' as c, '@cmd' as d, -5 as e, 'plain, text' as f, null as g"""

@@ -8,10 +8,12 @@ import json
 import sqlite3
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 import pytest
 from conftest import Toy  # type: ignore[attr-defined]
+from support import project_in
 
 from aftershock.ingest import containers
 
@@ -312,3 +314,108 @@ def test_rejected_files_are_read_again_when_asked(toy: Toy) -> None:
     assert [(file.outcome, file.rejects) for file in result.files] == [("taken", 1)]
     assert toy.sql("select count(*) from rejects") == [(1,)]
     assert toy.sql("select count(*) from imports") == [(1,)]
+
+
+def test_a_reader_that_fails_is_one_reject_and_the_others_go_on(toy: Toy) -> None:
+    path = toy.logs / "broken.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table gone (run)")
+        connection.execute("create view toy_runs as select * from gone")
+        connection.execute("drop table gone")
+    connection.close()
+    result = toy.take(path, lines([record(1), record(2)]))
+    assert [(file.outcome, file.rejects, file.mapped) for file in result.files] == [("taken", 1, 0), ("taken", 0, 2)]
+    assert "OperationalError" in str(toy.sql("select reason from rejects"))
+
+
+def test_an_impossible_date_or_a_damaged_member_in_a_zip_costs_nothing_else(toy: Toy) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for i in (0, 2):
+            info = zipfile.ZipInfo(f"{i}.jsonl")
+            info.date_time = (2026, 13, 0, 25, 0, 0)
+            archive.writestr(info, lines([record(i), record(i + 1)]))
+    packed = bytearray(buffer.getvalue())
+    packed[packed.index(b'"r0"') + 1] = ord("x")  # the checksum of the first member no longer fits
+    result = toy.take(bytes(packed))
+    assert [file.outcome for file in result.files] == ["unreadable", "taken"]
+    assert result.mapped == 2
+
+
+def test_a_warning_line_in_another_encoding_does_not_damage_the_first_record(toy: Toy) -> None:
+    content = b"Warnung: \xfcber \xe4lteres Format\n" + json.dumps([record(1)]).encode()
+    assert toy.one(content).mapped == 1
+
+
+def test_a_time_without_separators_is_no_epoch(toy: Toy) -> None:
+    toy.take(lines([record(1, begin="20261120100000"), record(2, begin="20261120"), record(3, begin="2026-11-20")]))
+    assert toy.sql("select started_at::VARCHAR, tz_assumed from runs order by native_id") == [
+        ("2026-11-20 10:00:00+00", True),
+        ("2026-11-20 00:00:00+00", True),
+        ("2026-11-20 00:00:00+00", True),
+    ]
+
+
+def test_null_among_the_records_and_a_page_without_any_are_counted(toy: Toy) -> None:
+    pages = [{"page": {"toys": [record(1), None, record(2)]}}, {"detail": "Unauthorized"}]
+    result = toy.one("\n".join(json.dumps(page, indent=1) for page in pages))
+    assert (result.records_read, result.mapped, result.rejects) == (4, 2, 2)
+
+
+def test_a_foreign_first_line_does_not_hide_the_records_after_it(toy: Toy) -> None:
+    result = toy.one(lines([{"level": "info", "msg": "export begins"}, record(1), record(2)]))
+    assert (result.outcome, result.mapped, result.rejects) == ("taken", 2, 1)
+
+
+def test_a_secret_in_a_name_or_across_the_cut_of_a_long_text_is_redacted(toy: Toy) -> None:
+    secret = "hunter2" + "hunter2"
+    filler = "x" * 3980
+    toy.take(
+        lines(
+            [
+                record(1, job=f"sync ?token={secret}"),
+                record(2, state="bad", error=f"{filler} postgres://admin:{secret}@db.example/orders failed"),
+                record(3, items=f"{'y' * 1990} postgres://admin:{secret}@db.example"),
+            ]
+        )
+    )
+    texts = toy.sql(
+        "select automation from runs union all select name from automations union all select error_message from runs "
+        "union all select raw from rejects union all select seen from rejects"
+    )
+    assert not [text for (text,) in texts if "hunter2" in str(text)]
+
+
+def test_the_same_file_has_one_name_and_one_run_wherever_it_is_taken_in_from(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aftershock.ingest.pipeline import ingest
+    from aftershock.project import load
+
+    toy.toml = '[[sources]]\nname = "prod"\ntool = "toy"\npaths = ["data/prod/*"]\n'
+    inside = toy.folder / "data" / "prod"
+    inside.mkdir(parents=True)
+    (inside / "a.jsonl").write_text(lines([record(1), record(2)]))
+    toy.take(inside / "a.jsonl")
+    monkeypatch.chdir(inside)
+    again = ingest(load(toy.folder), [Path()])
+    assert [file.outcome for file in again.files] == ["known"]
+    assert toy.sql("select run_id from runs order by 1") == [("toy@prod:r1",), ("toy@prod:r2",)]
+    assert toy.sql("select path from imports") == [("data/prod/a.jsonl",)]
+
+
+def test_a_source_that_gets_a_name_takes_its_runs_along(toy: Toy) -> None:
+    content = lines([record(1), record(2)])
+    toy.take(content)
+    toy.toml = '[[sources]]\nname = "prod"\ntool = "toy"\n'
+    toy.take(content)
+    assert toy.sql("select run_id from runs order by 1") == [("toy@prod:r1",), ("toy@prod:r2",)]
+
+
+def test_a_source_that_nobody_configured_is_refused_with_a_guess(toy: Toy) -> None:
+    from aftershock.errors import UnknownNameError
+    from aftershock.ingest.pipeline import ingest
+
+    project = project_in(toy.folder, '[[sources]]\nname = "prod"\ntool = "toy"\n')
+    with pytest.raises(UnknownNameError, match="Did you mean 'prod'"):
+        ingest(project, [toy.file(lines([record(1), record(2)]))], source="prdo")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -189,3 +191,34 @@ def test_a_run_without_an_error_of_its_own_has_that_of_its_failed_step(tmp_path:
             "manual__2026-11-23T02:11:30.240177+00:00",
         ]
         assert not ledger.sql("select 1 from runs where status = 'succeeded' and error_message is not null").fetchall()
+
+
+def test_a_quoted_key_is_read_to_its_closing_quote(toy: Toy) -> None:
+    toy.toml = '[[records]]\nentity = "order"\nkeys = ["ref"]\n'
+    notes = [{"ref": "SO:1001"}, {"ref": "ACME 18"}, {"body": '{"ref": "A;1"}'}, "ref='B 2' done", "ref=C-3; next"]
+    toy.take(lines([record(i, note=note) for i, note in enumerate(notes)]))
+    assert [key for _, _, key in touches(toy)] == ["SO:1001", "ACME 18", "A;1", "B 2", "C-3"]
+
+
+def test_keys_are_found_in_tags_and_correlation_ids(tmp_path: Path) -> None:
+    toml = """
+[[records]]
+entity = "order"
+pattern = 'ORD-\\d+'
+[mappings.mine]
+tool = "mine"
+fields = { native_id = "Nr", correlation_id = "Ref" }
+"""
+    file = tmp_path / "a.csv"
+    file.write_text("Nr,Ref\n1,ORD-1001\n2,\n", encoding="utf-8")
+    with ingested(tmp_path / "p", [file], toml) as ledger:
+        assert ledger.sql("select entity_key from touches").fetchall() == [("ORD-1001",)]
+
+
+def test_a_file_written_at_noon_says_nothing_of_the_afternoon(toy: Toy) -> None:
+    toy.toml = '[[sources]]\nname = "toy"\ntool = "toy"\ncovers = "day"\n'
+    path = toy.file(lines([record(1), record(2)]))
+    noon = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
+    os.utime(path, (noon, noon))
+    toy.take(path)
+    assert toy.sql("select covers_to::VARCHAR from coverage") == [("2026-11-20 12:00:00+00",)]

@@ -271,3 +271,22 @@ def test_times_are_shown_in_utc_wherever_the_reader_is(tmp_path: Path, monkeypat
     write(tmp_path)
     with aftershock.open(tmp_path) as ledger:
         assert ledger.sql("select current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_a_pointer_cut_short_by_a_power_failure_gives_the_newest_snapshot_on_disk(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "data" / "ledger" / "published" / "CURRENT").write_bytes(b"")
+    with aftershock.open(tmp_path) as ledger:
+        number = ledger.snapshot
+    write(tmp_path)
+    with aftershock.open(tmp_path) as ledger:
+        assert ledger.snapshot > number
+
+
+def test_a_ledger_writes_through_the_one_store_and_shows_it_after_a_refresh(tmp_path: Path) -> None:
+    write(tmp_path)
+    with aftershock.open(tmp_path) as ledger:
+        with ledger.write() as writer, writer.transaction() as connection:
+            connection.execute("insert into report_runs (report) values ('by hand')").fetchall()
+        assert ("by hand",) not in ledger.sql("select report from report_runs").fetchall()
+        assert ("by hand",) in ledger.refresh().sql("select report from report_runs").fetchall()

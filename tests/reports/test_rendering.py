@@ -15,7 +15,7 @@ from reports_time import NOW
 import aftershock
 from aftershock.errors import LeakError, ReportFailedError, UnknownNameError
 from aftershock.project import Project, load
-from aftershock.reports.render import Rendered, clients_of, find_notebook, render
+from aftershock.reports.render import Rendered, find_notebook, render
 
 
 @pytest.fixture
@@ -116,6 +116,33 @@ def test_a_page_with_a_leak_is_not_delivered(copy: Project) -> None:
     assert not (copy.reports_folder / "acme").exists()
 
 
+def test_a_leak_in_the_notebook_beside_a_page_is_one_too(copy: Project) -> None:
+    own_notebook(copy, "client.ipynb", "hidden = 'order GLX-1161'")
+    with pytest.raises(LeakError, match="'GLX-1161'"):
+        render(copy, "client", client="acme", period="2026-W46", now=NOW)
+
+
+def test_a_delivered_notebook_names_its_own_client_as_the_default(copy: Project) -> None:
+    own_notebook(copy, "client.ipynb", "1")
+    path = copy.notebooks_folder / "client.ipynb"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('client: str = \\"\\"', 'client: str = \\"globex\\"'), encoding="utf-8"
+    )
+    assert "globex" in path.read_text(encoding="utf-8")
+    page = render(copy, "client", client="acme", period="2026-W46", now=NOW)
+    text = page.notebook_path.read_text(encoding="utf-8")
+    assert "globex" not in text
+    assert "client: str = 'acme'" in text
+
+
+def test_a_client_page_does_not_count_the_records_of_whole_files(client_page: Rendered, fleet_page: Rendered) -> None:
+    alone, all_of_them = numbers(client_page)["blocks"], numbers(fleet_page)["blocks"]
+    assert "files" not in alone["how_to_read"]
+    assert not any(what.startswith("log records") for what in alone["left_out"]["counts"])
+    assert "of log records" not in client_page.path.read_text(encoding="utf-8")
+    assert all_of_them["how_to_read"]["files"]["records_read"] == 12 * 2 * 12
+
+
 def test_a_page_replaces_the_one_before_it(copy: Project) -> None:
     own_notebook(copy, "client.ipynb", "print('first')")
     render(copy, "client", client="acme", period="2026-W46", now=NOW)
@@ -128,11 +155,6 @@ def test_a_page_replaces_the_one_before_it(copy: Project) -> None:
 def test_a_client_report_needs_a_client_that_exists(project: Project) -> None:
     with pytest.raises(UnknownNameError, match=r"no client 'acne'. Did you mean 'acme'\?"):
         render(project, "client", client="acne", now=NOW)
-
-
-def test_who_gets_a_report_comes_from_its_audience(project: Project) -> None:
-    assert list(clients_of(project, project.report("client"))) == ["acme", "globex"]
-    assert list(clients_of(project, project.report("fleet"))) == [None]
 
 
 def test_an_unknown_notebook_is_named_with_those_there_are(project: Project) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aftershock.project import Client, Report
-from aftershock.schedule.plan import RETRY_AFTER, Due, ReportRun, due, newest_slot, next_slot, plan
+from aftershock.schedule.plan import RETRY_AFTER, Due, ReportRun, addressees, due, newest_slot, next_slot, plan
 
 BERLIN = "Europe/Berlin"
 WEEKLY = Report(name="weekly", notebook="client.ipynb", audience="fleet", cron="0 7 * * MON", period="week")
@@ -33,6 +33,13 @@ def names(items: list[Due]) -> list[str]:
 
 def run_of(item: Due, status: str, started_at: datetime) -> ReportRun:
     return ReportRun(item.report, item.client, item.period_start, item.period_end, status, started_at)
+
+
+def test_a_fleet_report_has_one_page_and_the_others_one_for_each_client() -> None:
+    clients = (Client(id="acme", name="Acme"), Client(id="baker", name="Baker"))
+    assert addressees(WEEKLY, clients) == (None,)
+    assert addressees(Report(name="client", notebook="client.ipynb"), clients) == clients
+    assert addressees(Report(name="client", notebook="client.ipynb"), ()) == ()
 
 
 def test_on_monday_morning_the_week_that_just_ended_is_due() -> None:

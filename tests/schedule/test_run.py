@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ from filelock import FileLock
 from support import project_in, take_in
 
 import aftershock
-from aftershock.errors import NoSnapshotError, ReportFailedError
+from aftershock.errors import LedgerBusyError, LedgerFullError, NoSnapshotError, ReportFailedError
+from aftershock.ledger.store import Store
 from aftershock.metrics.periods import Period
 from aftershock.project import Project, Report, load
 from aftershock.schedule.run import Outcome, ScheduleBusyError, planned, run_due
@@ -127,6 +129,62 @@ def test_a_failure_that_nobody_foresaw_is_written_down_with_its_kind(project: Pr
 def test_outcomes_are_told_as_they_come(project: Project, stand_in: StandIn) -> None:
     told: list[Outcome] = []
     assert run_due(project, MONDAY, on_outcome=told.append) == told
+
+
+def test_however_many_pages_the_ledger_is_published_once(project: Project, stand_in: StandIn) -> None:
+    snapshots = Store(project.ledger_folder).snapshots
+    before = snapshots.newest_number()
+    assert len(run_due(project, MONDAY)) == 3
+    assert snapshots.newest_number() == before + 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        (LedgerBusyError(Path("lock"), 60, "process 7"), "another process is writing the ledger"),
+        (LedgerFullError(Path("ledger"), "disk full"), "no room left to write the ledger"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_cannot_be_written_down_is_told_by_every_outcome_and_asked_for_again(
+    project: Project, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, trouble: Exception, told: str
+) -> None:
+    def refuse(self: Store, rows: object) -> None:
+        raise trouble
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "record_report_runs", refuse)
+        outcomes = run_due(project, MONDAY)
+    assert [(one.client, one.path is not None, told in str(one.unrecorded)) for one in outcomes] == [
+        (None, True, True),
+        ("acme", True, True),
+        ("baker", True, True),
+    ]
+    assert [one.unrecorded for one in run_due(project, MONDAY)] == [None, None, None]
+
+
+def test_while_the_ledger_is_busy_what_came_of_the_pages_waits(
+    project: Project, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_down, refused = Store.record_report_runs, []
+
+    def busy_twice(self: Store, rows: Sequence[Mapping[str, object]]) -> None:
+        if len(refused) < 2:
+            refused.append(len(rows))
+            raise LedgerBusyError(Path("lock"), 60, "process 7")
+        write_down(self, rows)
+
+    monkeypatch.setattr(Store, "record_report_runs", busy_twice)
+    run_due(project, MONDAY)
+    assert refused == [3, 3]
+    assert {each.state for each in planned(project, MONDAY)} == {"done"}
+
+
+def test_a_list_of_pages_that_cannot_be_written_has_nothing_rendered_twice(project: Project, stand_in: StandIn) -> None:
+    (project.reports_folder / "index.html").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"index\.html"):
+        run_due(project, MONDAY)
+    assert {each.state for each in planned(project, MONDAY)} == {"done"}
 
 
 def test_while_another_process_renders_this_one_does_not(project: Project, stand_in: StandIn) -> None:

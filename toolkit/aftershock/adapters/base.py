@@ -70,6 +70,18 @@ coverage: one or more rows, without `place`; left out, the file covers from its 
 """
 
 
+CANONICAL_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "attempt": "INTEGER", "run_attempt": "INTEGER", "retry_of_attempt": "INTEGER", "parent_attempt": "INTEGER", "map_index": "INTEGER",
+        "queued_at": "TIMESTAMPTZ", "started_at": "TIMESTAMPTZ", "ended_at": "TIMESTAMPTZ", "updated_at": "TIMESTAMPTZ",
+        "sent_at": "TIMESTAMPTZ", "acknowledged_at": "TIMESTAMPTZ", "resolved_at": "TIMESTAMPTZ", "at": "TIMESTAMPTZ",
+        "covers_from": "TIMESTAMPTZ", "covers_to": "TIMESTAMPTZ",
+        "duration_s": "DOUBLE", "items_in": "BIGINT", "items_out": "BIGINT", "enabled": "BOOLEAN", "tags": "VARCHAR[]",
+    }
+)  # fmt: skip
+"""The DuckDB types of canonical columns; all others are VARCHAR."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
     """What a tool's exports can and cannot tell. The docs table and each report's "how to read this" come from here."""

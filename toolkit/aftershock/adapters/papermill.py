@@ -177,7 +177,7 @@ def _version(codes: Sequence[Mapping[str, Any]]) -> str:
     code = [
         _text(cell.get("source"))
         for cell in codes
-        if "injected-parameters" not in cell.get("metadata", {}).get("tags", [])
+        if "injected-parameters" not in ((cell.get("metadata") or {}).get("tags") or [])
     ]
     return hashlib.sha256("\0".join(code).encode()).hexdigest()[:12]
 
@@ -190,7 +190,9 @@ def _is_papermill(sample: Sample) -> bool:
     marks = [cell.get("metadata") or {} for cell in top["cells"] if isinstance(cell, dict)] + [
         top.get("metadata") or {}
     ]
-    return any("papermill" in mark or _ERROR_TAG in mark.get("tags", []) for mark in marks if isinstance(mark, dict))
+    return any(
+        "papermill" in mark or _ERROR_TAG in (mark.get("tags") or []) for mark in marks if isinstance(mark, dict)
+    )
 
 
 _RUN: Final = """

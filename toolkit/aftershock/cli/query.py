@@ -102,7 +102,11 @@ def _readable(value: Any) -> Any:
 
 
 def _for_json(value: Any) -> Any:
-    """JSON knows no NaN and no infinity: they become null, also inside lists and structs."""
+    """Decimals become numbers. JSON knows no NaN and no infinity: they become null, also inside lists and structs."""
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float) and not float("-inf") < value < float("inf"):
         return None
     if isinstance(value, dict):

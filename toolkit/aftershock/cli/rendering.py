@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from aftershock.cli.common import CommandError, ProjectOption, load_project, shorten, show_table
+from aftershock.cli.common import CommandError, ProjectOption, count, load_project, plain, shorten, show_table
+from aftershock.errors import AftershockError
 
 if TYPE_CHECKING:
     from aftershock.project import Project, Report
@@ -45,8 +46,7 @@ def report(
     pages = [(each, client_id, period) for each, client_id in _wanted(configured, name, client)]
     outcomes = render_all(configured, pages, now, on_outcome=_show)
     _where_to_look(configured)
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1)
+    _end(outcomes)
 
 
 @schedule.command()
@@ -69,26 +69,34 @@ def run(
     project: ProjectOption = None,
 ) -> None:
     """Render what is due. A report that fails is tried three times more, at growing distance."""
-    import time
-
     from aftershock.schedule.run import ScheduleBusyError, run_due
 
-    while True:
-        configured = load_project(project)
-        try:
-            outcomes: list[Outcome] | None = run_due(configured, datetime.now(UTC), on_outcome=_show)
-        except ScheduleBusyError as busy:
-            typer.echo(str(busy))
-            outcomes = None
-        if once:
-            break
-        time.sleep(_PAUSE_S)
-    if outcomes is None:
+    if not once:
+        _go_on(project)
+    try:
+        outcomes = run_due(load_project(project), datetime.now(UTC), on_outcome=_show)
+    except ScheduleBusyError as busy:
+        typer.echo(str(busy))
         return
     if not outcomes:
         typer.echo("nothing is due")
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1)
+    _end(outcomes)
+
+
+def _go_on(project: Path | None) -> NoReturn:
+    """Render what is due, again and again. Nothing that may pass ends it: an empty ledger, a file half saved, a full disk."""
+    import time
+
+    from aftershock.schedule.run import run_due
+
+    while True:
+        try:
+            _tell_unrecorded(run_due(load_project(project), datetime.now(UTC), on_outcome=_show))
+        except BrokenPipeError:
+            raise  # nobody reads what we say any more
+        except (AftershockError, OSError) as error:
+            typer.echo(f"error: {plain(error)}", err=True)
+        time.sleep(_PAUSE_S)
 
 
 def show_plan(rows: Sequence[Planned]) -> None:
@@ -113,17 +121,15 @@ def _tries(row: Planned) -> str:
 
 def _wanted(project: Project, name: str | None, client: str | None) -> list[tuple[Report, str | None]]:
     """Which pages: of one report or all, for one client or everybody."""
+    from aftershock.schedule.plan import addressees
+
     if client:
         project.client(client)
     chosen = [project.report(name)] if name else list(project.reports)
     if not chosen:
         raise CommandError("aftershock.toml names no report: add a [[reports]] entry with a name and a notebook")
-    pages: list[tuple[Report, str | None]] = []
-    for each in chosen:
-        if each.audience == "clients":
-            pages += [(each, one.id) for one in project.clients if client in (None, one.id)]
-        elif client is None:
-            pages.append((each, None))
+    everybody = [(each, one.id if one else None) for each in chosen for one in addressees(each, project.clients)]
+    pages = [page for page in everybody if client in (None, page[1])]
     if not pages:
         nobody = f"report {name!r} has no page of a client's own" if client else "there is no client in aftershock.toml"
         raise CommandError(f"nothing to render: {nobody}")
@@ -137,6 +143,23 @@ def _show(outcome: Outcome) -> None:
         typer.echo(f"{what}: {shorten(outcome.path, Path.cwd())} ({outcome.seconds:.1f} s)")
     else:
         typer.echo(f"{what}: failed: {outcome.error}", err=True)
+
+
+def _tell_unrecorded(outcomes: Sequence[Outcome]) -> None:
+    """One line, however many pages: all are written down in one go, or none."""
+    why = next((outcome.unrecorded for outcome in outcomes if outcome.unrecorded), None)
+    if why:
+        told = (
+            f"error: what came of {count(len(outcomes), 'page')} is not written down, so the schedule asks for it again"
+        )
+        typer.echo(f"{told}: {plain(why)}", err=True)
+
+
+def _end(outcomes: Sequence[Outcome]) -> None:
+    """Exit code 1 where anything failed."""
+    _tell_unrecorded(outcomes)
+    if any(outcome.error or outcome.unrecorded for outcome in outcomes):
+        raise typer.Exit(1)
 
 
 def _where_to_look(project: Project) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 import duckdb
 
-from aftershock.adapters.base import CANONICAL, Adapter, Export
+from aftershock.adapters.base import CANONICAL, CANONICAL_TYPES, Adapter, Export
 from aftershock.errors import AdapterError
 from aftershock.ingest.clean import clean_texts, fingerprint_texts
 from aftershock.ingest.keys import matched_rules, touches_sql
@@ -23,13 +23,6 @@ from aftershock.project import Project
 
 _PRINTS_JOIN: Final = """left join fingerprints prints
     on prints.error_type = coalesce(type, '') and prints.error_message = coalesce(message, '')"""
-_TYPES: Final[Mapping[str, str]] = {
-    "attempt": "INTEGER", "run_attempt": "INTEGER", "retry_of_attempt": "INTEGER", "parent_attempt": "INTEGER", "map_index": "INTEGER",
-    "queued_at": "TIMESTAMPTZ", "started_at": "TIMESTAMPTZ", "ended_at": "TIMESTAMPTZ", "updated_at": "TIMESTAMPTZ",
-    "sent_at": "TIMESTAMPTZ", "acknowledged_at": "TIMESTAMPTZ", "resolved_at": "TIMESTAMPTZ", "at": "TIMESTAMPTZ",
-    "covers_from": "TIMESTAMPTZ", "covers_to": "TIMESTAMPTZ",
-    "duration_s": "DOUBLE", "items_in": "BIGINT", "items_out": "BIGINT", "enabled": "BOOLEAN", "tags": "VARCHAR[]",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ def _column(name: str, have: Mapping[str, str]) -> str:
 
 
 def _type(name: str) -> str:
-    return "BIGINT" if name == "place" else _TYPES.get(name, "VARCHAR")
+    return "BIGINT" if name == "place" else CANONICAL_TYPES.get(name, "VARCHAR")
 
 
 def _run_select(con: duckdb.DuckDBPyConnection, target: str, body: str, query: str, *, halve: bool) -> None:
@@ -263,10 +256,11 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_touches as
         with payloads as (
-            select runs.run_id, null::VARCHAR as step_id, {literal(context.adapter.tool)} as system, 'unknown' as operation, sel.payload,
+            select runs.run_id, null::VARCHAR as step_id, {literal(context.adapter.tool)} as system, 'unknown' as operation,
+                   concat_ws(' ', sel.payload, array_to_string(sel.tags, ' '), sel.correlation_id) as payload,
                    null::TIMESTAMPTZ as "at"
             from sel_runs sel join (select distinct place, native_id, run_id from new_runs) runs using (place, native_id)
-            where sel.payload is not null
+            where coalesce(sel.payload, sel.correlation_id) is not null or len(sel.tags) > 0
             union all
             select run_id, step_id, coalesce(system, {literal(context.adapter.tool)}), coalesce(operation, 'unknown'), payload,
                    coalesce(ended_at, started_at) as "at"

@@ -9,27 +9,41 @@ from typing import Final
 
 import duckdb
 
+from aftershock.adapters.base import CANONICAL, CANONICAL_TYPES
 from aftershock.ingest.redact import needs_redaction_sql, redact_sql
 from aftershock.project import Privacy
 
 MAX_TEXT: Final = 4000
+_LOOKED_AT: Final = 4 * MAX_TEXT
+_NO_TEXT: Final = frozenset({
+    "scope", "native_id", "automation_native_id", "automation_scope", "retry_of", "parent_scope", "parent_native_id", "notice",
+    "payload", "status", "role", "operation", "joined_by", "completeness",
+})  # fmt: skip
+"""Ids, and words of our own. Payloads are not stored: keys and clients are yet to be found in them."""
 _TEXTS: Final = {
-    "sel_runs": ("automation", "status_raw", "trigger", "correlation_id", "error_type", "error_message"),
-    "sel_steps": ("name", "key", "system", "status_raw", "error_type", "error_message"),
-    "sel_notices": ("channel", "recipient"),
-    "sel_changes": ("by",),
-    "sel_automations": ("owner",),
-    "staged_rejects": ("seen", "reason", "raw"),
-}
+    f"sel_{table}": tuple(name for name in names if name not in CANONICAL_TYPES and name not in _NO_TEXT)
+    for table, names in CANONICAL.items()
+} | {"staged_rejects": ("seen", "reason", "raw")}
+_NOTE: Final = r" … \(\d+ characters\)$"
 
 
 def clean_texts(con: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
-    """Take secrets out of every text that will be stored, and cut error messages at `MAX_TEXT` characters, saying so."""
+    """Take secrets out of every text that will be stored, then cut what is long: half a secret is none that a pattern knows."""
     for table in ("sel_runs", "sel_steps"):
         con.execute(f"""
-            update {table} set error_message = left(error_message, {MAX_TEXT}) || ' … (' || length(error_message) || ' characters)'
+            update {table} set error_message = left(error_message, {_LOOKED_AT}) || ' … (' || length(error_message) || ' characters)'
             where length(error_message) > {MAX_TEXT}
         """).fetchall()
+    _redact(con, privacy)
+    for table in ("sel_runs", "sel_steps"):
+        con.execute(f"""
+            update {table} set error_message = left(error_message, {MAX_TEXT}) || regexp_extract(error_message, '{_NOTE}')
+            where length(error_message) > {MAX_TEXT} + 40
+        """).fetchall()
+    con.execute("update staged_rejects set seen = left(seen, 200), raw = left(raw, 2000)").fetchall()
+
+
+def _redact(con: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
     every = " union all ".join(
         f'select "{column}" as text from {table}' for table, columns in _TEXTS.items() for column in columns
     )

@@ -33,6 +33,7 @@ MAX_UNPACKED: Final = 16 * 1024**3
 MAX_RATIO: Final = 400
 _RATIO_FROM: Final = 64 * 1024**2  # below this much, a high ratio is just a repetitive log
 _MAX_NESTING: Final = 3
+_BROKEN: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 _ENCODINGS: Final = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
                      (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 
@@ -83,10 +84,10 @@ def _is_companion(file: Path) -> bool:
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[Iterator[Opened | UnreadableFileError]]:
+def opened(file: Path, name: str | None = None) -> Iterator[Iterator[Opened | UnreadableFileError]]:
     """The plain files inside one file (one, or an archive's members), in a private folder that lasts as long as the block."""
     with tempfile.TemporaryDirectory(prefix="aftershock-") as folder:
-        yield _unpack(file, str(file), Path(folder), datetime.fromtimestamp(file.stat().st_mtime, UTC), depth=0)
+        yield _unpack(file, name or str(file), Path(folder), datetime.fromtimestamp(file.stat().st_mtime, UTC), depth=0)
 
 
 def _unpack(
@@ -101,16 +102,22 @@ def _unpack(
                 _copy_bounded(packed, inner, name, file.stat().st_size)
             yield from _unpack(inner, name, folder, modified, depth + 1)
         elif magic[:4] == b"PK\x03\x04" and depth < _MAX_NESTING:
-            yield from _unzip(file, name, folder, depth)
+            yield from _unzip(file, name, folder, modified, depth)
         else:
             yield _look(file, name, folder, modified)
     except UnreadableFileError as error:
         yield error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        yield UnreadableFileError(name, f"cannot be unpacked or read: {error}", "Fetch it again; it may be cut off.")
+    except _BROKEN as error:
+        yield _broken(name, error)
 
 
-def _unzip(file: Path, name: str, folder: Path, depth: int) -> Iterator[Opened | UnreadableFileError]:
+def _broken(name: str, error: Exception) -> UnreadableFileError:
+    return UnreadableFileError(name, f"cannot be unpacked or read: {error}", "Fetch it again; it may be cut off.")
+
+
+def _unzip(
+    file: Path, name: str, folder: Path, modified: datetime, depth: int
+) -> Iterator[Opened | UnreadableFileError]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             if member.is_dir() or Path(member.filename).name.startswith("."):
@@ -123,11 +130,19 @@ def _unzip(file: Path, name: str, folder: Path, depth: int) -> Iterator[Opened |
             except UnreadableFileError as error:
                 yield error
                 continue
-            modified = (
-                datetime(*member.date_time, tzinfo=UTC) if member.date_time[1] else datetime.fromtimestamp(0, UTC)
-            )
-            yield from _unpack(inner, inside, folder, modified, depth + 1)
+            except _BROKEN as error:
+                yield _broken(inside, error)
+                continue
+            yield from _unpack(inner, inside, folder, _dated(member, modified), depth + 1)
             inner.unlink(missing_ok=True)
+
+
+def _dated(member: zipfile.ZipInfo, otherwise: datetime) -> datetime:
+    """When a member was last changed; its date is raw bits and may name no day, then the archive's own."""
+    try:
+        return datetime(*member.date_time, tzinfo=UTC) if member.date_time[0] > 1980 else otherwise
+    except ValueError:
+        return otherwise
 
 
 def _private(folder: Path) -> Path:
@@ -172,18 +187,20 @@ def _samples(file: Path, folder: Path) -> tuple[Path, tuple[Sample, ...]]:
     if b"\x00" in head[:1024] and not head.startswith(tuple(bom for bom, _ in _ENCODINGS)) and not head.strip(b"\x00"):
         raise UnreadableFileError(str(file.name), "holds nothing but zero bytes", "Fetch it again.")
     file = _as_utf8(file, head, folder)
-    text = _head(file).decode("utf-8", errors="replace")
+    raw = _head(file).decode("utf-8", errors="surrogateescape")  # keeps the length of what is no UTF-8
+    text = raw.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
     begin = text.lstrip()
     if begin.startswith("<"):
         root = re.search(r"<([A-Za-z_][\w:.-]*)[\s/>]", re.sub(r"<[?!].*?>", "", begin, flags=re.S))
         return file, (Sample("xml", text=text, root=root[1] if root else "", path=file),)
-    start = json_start(text)
+    start = json_start(raw)
     if start is not None:
-        if text[:start].strip():
-            file = _from(file, len(text[:start].encode()), folder)
-        values = json_values(text[start:])
+        if raw[:start].strip():
+            file = _from(file, len(raw[:start].encode("utf-8", errors="surrogateescape")), folder)
+        text = raw[start:].encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+        values = json_values(text)
         top = values[0] if len(values) == 1 else values
-        return file, (Sample("json", text=text[start:], top=top, path=file), Sample("text", text=text, path=file))
+        return file, (Sample("json", text=text, top=top, path=file), Sample("text", text=text, path=file))
     return file, (*_csv_samples(text, file), Sample("text", text=text, path=file))
 
 

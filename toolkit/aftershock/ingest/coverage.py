@@ -12,7 +12,7 @@ def coverage_rows(con: duckdb.DuckDBPyConnection, context: Context, source: Sour
     """Write the file's `coverage` rows: what the adapter's own SELECT says, else from its first to its last run.
 
     A source that declares `covers = "day"` or `"week"` in aftershock.toml stands for those whole days or weeks (in its time
-    zone) that its runs fall in, never beyond the file's own time where that is later than its last record.
+    zone) that its runs fall in; a file written in the middle of one stands for it up to then, and for nothing of what came after.
     """
     if "coverage" in context.export.select:
         con.execute(
@@ -40,7 +40,10 @@ def coverage_rows(con: duckdb.DuckDBPyConnection, context: Context, source: Sour
             select distinct date_trunc('{unit}', timezone(?, coalesce(started_at, queued_at, ended_at))) as begin from new_runs
             where coalesce(started_at, queued_at, ended_at) is not null
         ), last as (select max(coalesce(ended_at, started_at, queued_at)) as at from new_runs)
-        select ?, ?, null, timezone(?, begin), timezone(?, begin + interval 1 {unit}), 'complete' from units
-        """,
-        [zone, context.import_id, context.source, zone, zone],
+        select ?, ?, null, timezone(?, begin), case
+                   when $file_time between timezone(?, begin) and timezone(?, begin + interval 1 {unit}) then greatest($file_time, last.at)
+                   else timezone(?, begin + interval 1 {unit}) end, 'complete'
+        from units, last
+        """.replace("$file_time", f"TIMESTAMPTZ '{context.file_time.isoformat()}'"),
+        [zone, context.import_id, context.source, zone, zone, zone, zone],
     ).fetchall()

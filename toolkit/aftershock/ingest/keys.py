@@ -14,7 +14,7 @@ from typing import Final
 
 import duckdb
 
-from aftershock.errors import ProjectError
+from aftershock.errors import ProjectError, UnknownNameError
 from aftershock.ingest.sql import literal
 from aftershock.project import FILE_NAME, Client, Project, RecordKey, RunRule, Source
 
@@ -28,6 +28,13 @@ def source_of(project: Project, tool: str, file: str, wanted: str | None) -> str
     mine = [source for source in project.sources if source.tool == tool]
     named = next((source for source in mine if _lies_in(file, source)), None)
     return named.name if named else next((source.name for source in mine if not source.paths), tool)
+
+
+def check_source(project: Project, wanted: str | None) -> None:
+    """Raises `UnknownNameError` for a source that nobody configured, where any is: a slip would double a whole history."""
+    known = [source.name for source in project.sources]
+    if wanted and known and wanted not in known:
+        raise UnknownNameError("source", wanted, known)
 
 
 def mapping_of(project: Project, file: str, wanted: str | None) -> str | None:
@@ -106,22 +113,27 @@ def check_patterns(con: duckdb.DuckDBPyConnection, project: Project) -> None:
                 ) from None
 
 
-def name_pattern(names: Sequence[str]) -> str:
-    """A pattern whose group 1 is the value that stands under one of these names, in JSON (also quoted JSON), logfmt or a query."""
+def values_under(names: Sequence[str], payload: str) -> str:
+    """A SQL list of the values that stand under one of these names: in JSON (also quoted JSON), a repr, logfmt or a query.
+
+    A quoted value is read to its closing quote, a bare one to the next blank or separator.
+    """
     words = "|".join(re.escape(name) for name in names)
-    return rf"""(?i)\b(?:{words})\\*["']?\s*(?:[:=]|%3D)\s*\\*["']?([^"',;:}}\]\[{{\s&\\<>]{{1,200}})"""
+    begin = rf"""(?i)\b(?:{words})\\*["']?\s*(?:[:=]|%3D)\s*"""
+    forms = (r'\\*"([^"\\]{1,200})\\*"', r"'([^'\\]{1,200})'", r"""([^"',;:}\]\[{\s&\\<>]{1,200})""")
+    return f"flatten([{', '.join(f'regexp_extract_all({payload}, {literal(begin + form)}, 1)' for form in forms)}])"
 
 
 def _path_equals(payload: str, path: str, equals: str) -> str:
     if path.startswith("$") or "." in path:
         pointer = path if path.startswith("$") else f"$.{path}"
         return f"try(json_extract_string({payload}, {literal(pointer)})) = {literal(equals)}"
-    values = f"regexp_extract_all({payload}, {literal(name_pattern([path]))}, 1)"
+    values = values_under([path], payload)
     return f"list_contains(list_transform({values}, lambda value: lower(value)), {literal(equals.lower())})"
 
 
 def _found_by_name(rule: RecordKey, name: str, payload: str) -> str:
-    values = f"regexp_extract_all({payload}, {literal(name_pattern([name]))}, 1)"
+    values = values_under([name], payload)
     fits = f"and regexp_full_match(value, {literal(rule.pattern)})" if rule.pattern else ""
     kept = f"list_filter({values}, lambda value: lower(value) not in {_NO_KEY} {fits})"
     return _structs(rule, f"key {name}", kept)

@@ -15,7 +15,7 @@ import duckdb
 
 from aftershock.adapters.base import Adapter
 from aftershock.adapters.registry import adapters
-from aftershock.errors import AftershockError, UnreadableFileError
+from aftershock.errors import AftershockError, LedgerFullError, UnreadableFileError
 from aftershock.ingest import canonical, keys, stage
 from aftershock.ingest.containers import Opened, expand, opened
 from aftershock.ingest.coverage import coverage_rows
@@ -96,10 +96,11 @@ def ingest(
     for records that do not say. `retry_rejects` reads again those files (wherever they were) of which records were rejected.
     `on_file` is called after each file, when it is committed.
 
-    Raises: `FileNotFoundError` for a path that leads to nothing; `LedgerBusyError`; `LedgerFullError`; `ProjectError`.
-    A file that cannot be read or is of no known format is a result, not an error.
+    Raises: `FileNotFoundError` for a path that leads to nothing; `LedgerBusyError`; `LedgerFullError`; `ProjectError`;
+    `UnknownNameError` for a source that is not configured, where any is. A file that cannot be read or is of no known format is a result, not an error.
     """
     began = time.monotonic()
+    keys.check_source(project, source)
     job = _Job(project, all_adapters(project), source, exported_at, retry_rejects)
     store = Store(project.ledger_folder)
     files = expand(paths)
@@ -108,7 +109,8 @@ def ingest(
         con = writer.connection
         _set_up(con, project)
         if retry_rejects:
-            files += [file for file in _rejected_files(con) if file not in files]
+            given = {file.resolve() for file in files}
+            files += [file for file in _rejected_files(con, project) if file.resolve() not in given]
         published = time.monotonic()
         for file in files:
             for result in _take_file(writer, job, file):
@@ -118,7 +120,7 @@ def ingest(
             if time.monotonic() - published > PUBLISH_EVERY_S:
                 writer.publish()
                 published = time.monotonic()
-        if any(result.outcome == "taken" for result in results):
+        if settle.spans_are_stale(con):  # also after an ingestion that was killed before this
             with writer.transaction():
                 settle.automation_spans(con)
     return IngestResult(tuple(results), time.monotonic() - began, store.snapshots.current_number())
@@ -139,14 +141,22 @@ def _set_up(con: duckdb.DuckDBPyConnection, project: Project) -> None:
     keys.load_client_rules(con, project)
 
 
-def _rejected_files(con: duckdb.DuckDBPyConnection) -> list[Path]:
-    rows = con.execute("select distinct split_part(path, '!', 1) from imports where rejects > 0 order by 1").fetchall()
-    return [Path(row[0]) for row in rows if Path(row[0]).is_file()]
+def _rejected_files(con: duckdb.DuckDBPyConnection, project: Project) -> list[Path]:
+    """The files, still there, of which records were rejected."""
+    rows = con.execute("select distinct path from imports where rejects > 0 order by 1").fetchall()
+    places = [project.folder / one for (path,) in rows for one in (path, path.split("!", 1)[0])]
+    return list(dict.fromkeys(place for place in places if place.is_file()))
+
+
+def _shown(project: Project, file: Path) -> str:
+    """A file's name in the ledger, the same from wherever it is taken in: within the project, else absolute."""
+    place = file.resolve()
+    return str(place.relative_to(project.folder)) if place.is_relative_to(project.folder) else str(place)
 
 
 def _take_file(writer: Writer, job: _Job, file: Path) -> Iterable[FileResult]:
     try:
-        with opened(file) as inside:
+        with opened(file, _shown(job.project, file)) as inside:
             for found in inside:
                 if isinstance(found, UnreadableFileError):
                     yield FileResult(path=found.path, outcome="unreadable", message=f"{found.seen}. {found.remedy}")
@@ -168,7 +178,8 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
     claim = verdict.claim
     source = keys.source_of(job.project, claim.adapter.tool, found.name, job.source)
     before = _known(writer.connection, found, source)
-    if before and before[1:3] == (claim.adapter.version, job.config_hash) and not (job.retry_rejects and before[3]):
+    now = (claim.adapter.version, job.config_hash)
+    if any(row[1:3] == now and row[4] == source and not (job.retry_rejects and row[3]) for row in before):
         return FileResult(path=found.name, outcome="known", adapter=claim.adapter.name)
     _use_threads(writer.connection, found.size)
     try:
@@ -176,10 +187,10 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
         with full_disk_told(job.project.ledger_folder):
             prepared = _prepare(writer.connection, job, found, claim, source)
         with writer.transaction():
-            return _commit(writer.connection, job, found, prepared, [before[0]] if before else [])
-    except (AftershockError, MemoryError, OSError):
+            return _commit(writer.connection, job, found, prepared, [row[0] for row in before])
+    except (LedgerFullError, MemoryError):
         raise
-    except duckdb.Error as error:
+    except (AftershockError, duckdb.Error) as error:  # a fault of this file or its adapter: the others have their turn
         first = str(error).splitlines()[0]
         return FileResult(
             path=found.name, outcome="unreadable", adapter=claim.adapter.name, message=f"could not be read: {first}"
@@ -193,13 +204,16 @@ def _use_threads(con: duckdb.DuckDBPyConnection, size: int) -> None:
         con.execute(f"set threads = {wanted}").fetchall()
 
 
-def _known(con: duckdb.DuckDBPyConnection, found: Opened, source: str) -> tuple[str, str, str, int] | None:
-    """How this very content was last taken in: import id, adapter version, configuration, rejects."""
-    rows = con.execute(
-        "select import_id, adapter_version, config_hash, rejects from imports where sha256 = ? and source = ?",
-        [found.sha256, source],
+def _known(con: duckdb.DuckDBPyConnection, found: Opened, source: str) -> list[tuple[str, str, str, int, str]]:
+    """How this very content was taken in before, for this source or from this place: what a new reading replaces.
+
+    Import id, adapter version, configuration, rejects, source.
+    """
+    return con.execute(
+        """select import_id, adapter_version, config_hash, rejects, source from imports
+           where sha256 = ? and (source = ? or path = ?) order by started_at""",
+        [found.sha256, source, found.name],
     ).fetchall()
-    return rows[-1] if rows else None
 
 
 @dataclass(frozen=True)

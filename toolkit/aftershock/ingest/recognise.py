@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aftershock.adapters.base import Adapter, Export, Sample
 
+_LOOKS: Final = 5
 _COMMON: Final = {"data", "items", "value", "values", "results", "records", ""}
 
 
@@ -36,7 +37,7 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
     for adapter in adapters:
         for export in adapter.exports:
             for sample in (sample for sample in samples if sample.form == export.form):
-                missing, share = _missing(export, sample)
+                missing, share = _looked_at(export, sample)
                 if not missing:
                     claims.append(Claim(adapter, export, sample))
                 elif share > 0:
@@ -55,16 +56,27 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
 def _same_empty(claims: Sequence[Claim]) -> bool:
     """Several exports of one adapter over an empty page: whichever reads nothing from it."""
     return len({claim.adapter.name for claim in claims}) == 1 and all(
-        claim.export.form == "json" and first_record(claim.sample, claim.export.records) is None for claim in claims
+        claim.export.form == "json" and not first_records(claim.sample, claim.export.records) for claim in claims
     )
 
 
-def _missing(export: Export, sample: Sample) -> tuple[list[str], float]:
+def _looked_at(export: Export, sample: Sample) -> tuple[list[str], float]:
+    """The best that one of the first few records says; an adapter's own look that fails says no."""
+    found = first_records(sample, export.records) if export.form == "json" else [None]
+    if not found:
+        return _empty_page(export, sample)
+    looks = []
+    for record in found:
+        try:
+            looks.append(_missing(export, sample, record))
+        except Exception as error:  # a look at hostile content, perhaps an outside package's
+            looks.append(([f"a readable beginning ({type(error).__name__})"], 0.0))
+    return max(looks, key=lambda look: (not look[0], look[1]))
+
+
+def _missing(export: Export, sample: Sample, record: Any) -> tuple[list[str], float]:
     """What the file lacks to be this export, and which share of what is required it has."""
     if export.form == "json":
-        record = first_record(sample, export.records)
-        if record is None:
-            return _empty_page(export, sample)
         if not isinstance(record, Mapping):
             return ["records in the place where they should be"], 0.0
         found = {name for name in export.requires | export.one_of | export.forbids if _has(record, name)}
@@ -102,13 +114,19 @@ def navigate(value: Any, path: str) -> Any:
     return value
 
 
-def first_record(sample: Sample, path: str) -> Any | None:
-    """The first record of a JSON sample: an object, or None where there is none at that place."""
-    value = navigate(sample.top, path)
-    for _ in range(2):  # an array of records, or several arrays after one another
-        if isinstance(value, list):
-            value = next((item for item in value if isinstance(item, (Mapping, list))), None)
-    return value
+def first_records(sample: Sample, path: str) -> list[Any]:
+    """The first few records of a JSON sample; none for an empty page. What is no object comes last."""
+    found = navigate(sample.top, path)
+    if found is None:
+        return []
+    records = [
+        item
+        for part in (found if isinstance(found, list) else [found])
+        for item in (part if isinstance(part, list) else [part])
+    ]
+    return sorted((item for item in records if item is not None), key=lambda item: not isinstance(item, Mapping))[
+        :_LOOKS
+    ]
 
 
 def _has(record: Mapping[str, Any], name: str) -> bool:

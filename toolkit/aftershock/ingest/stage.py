@@ -31,6 +31,8 @@ MACROS: Final = (
     # the stored zone stands in time_zone(); year 1 and 1970-01-01T00:00:00 are vendors' words for "no time"
     """create or replace temp macro as_time_in(value, zone) as (
         case when value is null or trim(value) in ('', 'null', 'None') then null
+             when regexp_full_match(trim(value), '(19|20)\\d{12}') then timezone(zone, try_strptime(trim(value), '%Y%m%d%H%M%S'))
+             when regexp_full_match(trim(value), '(19|20)\\d{6}') then timezone(zone, try_strptime(trim(value), '%Y%m%d'))
              when regexp_full_match(trim(value), '-?\\d{1,19}(\\.\\d+)?') and not regexp_full_match(trim(value), '\\d{8}')
                   then epoch_time(try_cast(trim(value) as DECIMAL(38, 6)))
              else nullif(nullif(
@@ -39,11 +41,13 @@ MACROS: Final = (
                        else timezone(zone, try_cast(trim(value) as TIMESTAMP)) end,
                   TIMESTAMPTZ '0001-01-01 00:00:00+00'), TIMESTAMPTZ '1970-01-01 00:00:00+00') end)""",
     """create or replace temp macro has_zone(value) as (
-        value is null or trim(value) = '' or regexp_full_match(trim(value), '-?\\d+(\\.\\d+)?')
-        or regexp_matches(trim(value), '(?i)(z|utc|gmt|[+-]\\d{2}(:?\\d{2}){0,2})$'))""",
+        value is null or trim(value) = '' or (regexp_full_match(trim(value), '-?\\d+(\\.\\d+)?')
+            and not regexp_full_match(trim(value), '(19|20)(\\d{6}|\\d{12})'))
+        or length(trim(value)) > 11 and regexp_matches(trim(value), '(?i)(z|utc|gmt|[+-]\\d{2}(:?\\d{2}){0,2})$'))""",
     """create or replace temp macro no_time(value) as (
         value is null or trim(value) in ('', '0', '0.0', 'null', 'None') or regexp_matches(trim(value), '^(0001-01-01|1970-01-01[T ]00:00:00)'))""",
 )
+_KEPT: Final = 16000  # of a rejected record: cut down only after secrets were taken out, lest a half one stays
 _MIN_OBJECT_BYTES: Final = 64 * 1024**2
 _MAX_OBJECT_BYTES: Final = 4 * 1024**3 - 1
 
@@ -91,6 +95,10 @@ def _fast(con: duckdb.DuckDBPyConnection, export: Export, sample: Sample, path: 
         return False
     if export.form != "json":
         _reject_uncastable(con, export)
+    elif export.records:
+        con.execute("""insert into staged_rejects
+            select place, '', null, 'null', 'holds no record', null from raw_records where is_null""").fetchall()
+        con.execute("alter table raw_records drop column is_null").fetchall()
     return True
 
 
@@ -107,7 +115,9 @@ def _json_scan(export: Export, sample: Sample, path: Path) -> str:
         inner = f"STRUCT({identifier(part)} {inner})"
     scan = f"read_json({literal(str(path))}, columns={{{literal(first)}: {literal(inner)}}}, format='{_json_format(sample)}', maximum_object_size={size})"
     steps = ".".join(identifier(part) for part in (first, *rest))
-    return f"select row_number() over () as place, record.* from (select unnest({steps}) as record from {scan}) where record is not null"
+    # a page without the array gives one null record, which becomes a reject like any null among the records
+    records = f"select unnest(case when {steps} is null then [null] else {steps} end) as record from {scan}"
+    return f"select row_number() over () as place, record is null as is_null, record.* from ({records})"
 
 
 def _json_format(sample: Sample) -> str:
@@ -188,13 +198,18 @@ def _write_records(
             return
         except RecordError as error:
             record = error
+        except (
+            Exception
+        ) as error:  # a reader that fails in the middle has read what it has read; the rest is one reject
+            yield (place, None, "", f"cannot be read from here on: {type(error).__name__}: {error}", "")
+            return
         if isinstance(record, RecordError):
-            yield (place, record.field, record.raw[:200], record.reason, record.raw[:2000])
+            yield (place, record.field, record.raw[:_KEPT], record.reason, record.raw[:_KEPT])
             continue
         try:
             line = json.dumps({"place": place, "doc": record}, ensure_ascii=False, allow_nan=False, default=str)
         except (ValueError, RecursionError) as error:
-            yield (place, None, str(record)[:200], f"cannot be kept as JSON: {error}", str(record)[:2000])
+            yield (place, None, str(record)[:_KEPT], f"cannot be kept as JSON: {error}", str(record)[:_KEPT])
             continue
         out.write(line.encode("utf-8", errors="replace").decode("utf-8") + "\n")
 
@@ -229,7 +244,7 @@ def _load_staged(con: duckdb.DuckDBPyConnection, export: Export, staged: Path) -
             else f"doc->>{pointer} is not null and {value} is null"
         )
         misfits.append(f"""
-            select place, '', {literal(name)}, left(doc->>{pointer}, 200), 'is no {kind.split("(")[0]}', left(doc::VARCHAR, 2000)
+            select place, '', {literal(name)}, left(doc->>{pointer}, {_KEPT}), 'is no {kind.split("(")[0]}', left(doc::VARCHAR, {_KEPT})
             from documents where {misfit}""")
     con.execute(
         f"create or replace temp table raw_records as select place, {', '.join(typed)} from documents order by place"
@@ -280,7 +295,7 @@ def _reject_bad_times(con: duckdb.DuckDBPyConnection, export: Export) -> None:
     texts = ", ".join(f"{{'field': {literal(name)}, 'seen': {identifier(name)}}}" for name in times)
     con.execute(f"""
         insert into staged_rejects
-        select place, '', text.field, left(text.seen, 200), 'is no time', null
+        select place, '', text.field, left(text.seen, {_KEPT}), 'is no time', null
         from (select place, unnest([{texts}]) as text from raw_records)
         where not no_time(text.seen) and as_time(text.seen) is null
     """).fetchall()

@@ -72,15 +72,15 @@ def _one(text: str, at: int, decoder: json.JSONDecoder) -> tuple[Any, int]:
     try:
         value, end = decoder.raw_decode(text, at)
     except RecursionError:
-        return RecordError("is nested too deeply", text[at : at + 2000]), _balanced(text, at) or len(text)
+        return RecordError("is nested too deeply", text[at : at + 16000]), _balanced(text, at) or len(text)
     except ValueError as error:
         closed = _balanced(text, at)
         if closed is None:
-            return RecordError("is cut off", text[at : at + 2000]), len(text)
-        return RecordError(f"is no JSON: {getattr(error, 'msg', error)}", text[at : min(closed, at + 2000)]), closed
+            return RecordError("is cut off", text[at : at + 16000]), len(text)
+        return RecordError(f"is no JSON: {getattr(error, 'msg', error)}", text[at : min(closed, at + 16000)]), closed
     if isinstance(value, (dict, list)):
         return value, end
-    return RecordError("is no object", text[at : min(end, at + 2000)]), end
+    return RecordError("is no object", text[at : min(end, at + 16000)]), end
 
 
 def _balanced(text: str, at: int) -> int | None:
@@ -136,7 +136,7 @@ def _csv_records(path: Path, export: Export) -> Iterator[Mapping[str, Any] | Rec
                 continue
             if len(row) != len(header):
                 yield RecordError(
-                    f"has {len(row)} fields where the header has {len(header)}", delimiter.join(row)[:2000]
+                    f"has {len(row)} fields where the header has {len(header)}", delimiter.join(row)[:16000]
                 )
             else:
                 yield {name: value.strip() or None for name, value in zip(header, row, strict=True)}

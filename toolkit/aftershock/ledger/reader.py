@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,8 @@ from aftershock.project import Project
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+    from aftershock.ledger.store import Writer
 
 
 class Ledger:
@@ -79,6 +81,12 @@ class Ledger:
         """Keep this snapshot on disk while the block runs, so that other processes can open it by number."""
         with self._snapshots.pin(self.snapshot):
             yield self
+
+    def write(self, *, wait_s: float = 60) -> AbstractContextManager[Writer]:
+        """Write to the project's ledger: `Store.write()` of its private store. This snapshot stays as it is; `refresh()` moves on."""
+        from aftershock.ledger.store import Store
+
+        return Store(self.project.ledger_folder).write(wait_s=wait_s)
 
     def close(self) -> None:
         """Close the snapshot. Closing twice is fine."""

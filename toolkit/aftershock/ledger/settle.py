@@ -69,14 +69,24 @@ def settle(con: duckdb.DuckDBPyConnection) -> Settled:
     return result
 
 
+_SPANS: Final = """
+    select automation_id, min(coalesce(started_at, queued_at, ended_at)) as first, max(coalesce(started_at, queued_at, ended_at)) as last
+    from runs group by automation_id"""
+
+
+def spans_are_stale(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an automation's first or last run is not what its runs say."""
+    stale = "first_run_at is distinct from first or last_run_at is distinct from last"
+    return bool(
+        con.execute(f"select 1 from automations join ({_SPANS}) using (automation_id) where {stale} limit 1").fetchall()
+    )
+
+
 def automation_spans(con: duckdb.DuckDBPyConnection) -> None:
-    """First and last run of every automation: once per write, since it reads all runs."""
-    con.execute("""
-        with spans as (
-            select automation_id, min(coalesce(started_at, queued_at, ended_at)) as first, max(coalesce(started_at, queued_at, ended_at)) as last
-            from runs group by automation_id)
+    """First and last run of every automation: once per ingestion, since it reads all runs."""
+    con.execute(f"""
         update automations set first_run_at = spans.first, last_run_at = spans.last
-        from spans where spans.automation_id = automations.automation_id
+        from ({_SPANS}) spans where spans.automation_id = automations.automation_id
           and (spans.first is distinct from first_run_at or spans.last is distinct from last_run_at)
     """).fetchall()
 

@@ -47,11 +47,13 @@ class Snapshots:
         return sorted(int(found[1]) for file in self.folder.iterdir() if (found := _FILE.fullmatch(file.name)))
 
     def current_number(self) -> int | None:
-        """The number that `CURRENT` names; None before the first publication."""
+        """The number that `CURRENT` names, or the newest on disk where it cannot be read; None before the first publication."""
         try:
             return int(json.loads(self._current.read_text(encoding="utf-8"))["snapshot"])
         except FileNotFoundError:
             return None
+        except (ValueError, KeyError, TypeError):  # cut short by a power failure
+            return max(self.kept(), default=None)
 
     def find(self, number: int | None = None) -> Snapshot:
         """The snapshot of that number, by default the newest. Raises `NoSnapshotError`."""
@@ -107,7 +109,10 @@ class Snapshots:
     def _switch(self, number: int) -> None:
         fresh = self.folder / f".CURRENT-{uuid.uuid4().hex}"
         try:
-            fresh.write_text(json.dumps({"snapshot": number}), encoding="utf-8")
+            with fresh.open("w", encoding="utf-8") as handle:
+                handle.write(json.dumps({"snapshot": number}))
+                handle.flush()
+                os.fsync(handle.fileno())
             fresh.replace(self._current)
         finally:
             fresh.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -101,15 +101,24 @@ class Store:
                 connection.close()
 
     def record_report_run(self, row: Mapping[str, Any]) -> None:
-        """Add one `report_runs` row. Raises `KeyError` for a column that the table does not have."""
-        columns = [name for name in BY_NAME["report_runs"].names if name in row]
-        for name in row:
-            if name not in columns:
+        """Add one `report_runs` row: `record_report_runs` of one."""
+        self.record_report_runs([row])
+
+    def record_report_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add `report_runs` rows, all or none, in one write: one snapshot shows them. No rows: nothing is written.
+
+        Raises: `KeyError` for a column that the table does not have; what `write` raises.
+        """
+        known = BY_NAME["report_runs"].names
+        for name in (name for row in rows for name in row):
+            if name not in known:
                 raise KeyError(name)
-        marks = ", ".join("?" * len(columns))
+        if not rows:
+            return
         with self.write() as writer, writer.transaction() as connection:
-            statement = f"insert into report_runs ({', '.join(columns)}) values ({marks})"
-            connection.execute(statement, [row[name] for name in columns]).fetchall()
+            for row in rows:
+                statement = f"insert into report_runs ({', '.join(row)}) values ({', '.join('?' * len(row))})"
+                connection.execute(statement, list(row.values())).fetchall()
 
     def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Bring the store to this version; its commits go on from the newest snapshot, though it be deleted or restored."""

@@ -1,9 +1,10 @@
-"""The leak test: does a client's finished page hold anything that belongs only to other clients?
+"""The leak test: does a client's finished page, or a file beside it, hold anything that belongs only to other clients?
 
 It reads the finished bytes: record keys, run ids, names of clients and of automations that other clients have and this one
-has not. Where a page marks a key or a name as one (`<bdi class="key">`), any length counts. In free text a word counts if it
+has not; of the notebook what it says, not how an nbformat file is built. Where a page marks a key or a name as one (`<bdi class="key">`), any length counts. In free text a word counts if it
 cannot be an ordinary one: several parts, a digit beside letters, an underscore, an inner capital, or seven digits and more.
-Clients' own ids and names always count, as whole words. So `1001` or `Orders` in a sentence raises no alarm, `GLX-1001` does.
+Clients' ids count if they are such words (`globex-eu`, not `week`); their names always count, as whole words. So `1001` or
+`Orders` in a sentence raises no alarm, `GLX-1001` does.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ class Foreign:
 
 def foreign_to(ledger: Ledger, client: str) -> Foreign:
     """Everything in the ledger and the configuration that belongs to other clients and not to this one."""
-    names = {text for other in ledger.project.clients if other.id != client for text in (other.id, other.name)}
+    others = [other for other in ledger.project.clients if other.id != client]
+    names = {other.name for other in others}
     mine = ledger.project.client(client)
     touches, runs = ledger.touches, ledger.runs
-    words: set[str] = set()
+    words = {other.id for other in others if is_distinctive(other.id)}
     for table, column in ((touches, "entity_key"), (runs, "run_id"), (runs, "automation"), (runs, "correlation_id")):
         rows = (
             table.filter(table.client.notnull(), table[column].notnull())
@@ -71,16 +73,19 @@ def find_leaks(content: str, foreign: Foreign) -> list[str]:
 
 
 def check_leaks(page: Path, client: str, foreign: Foreign) -> None:
-    """Read a finished page, and its report.json where it has one. Raises `LeakError`."""
-    found = find_leaks(page.read_text(encoding="utf-8"), foreign)
-    numbers = page.with_name("report.json")
-    if numbers.is_file():
-        content = json.loads(numbers.read_text(encoding="utf-8"))
-        texts = set(_texts(content))
-        found += [word for word in sorted(texts & foreign.words) if word not in found]
-        found += [word for word in find_leaks("\n".join(texts), foreign) if word not in found]
+    """Read a finished page and every file beside it: they move into the client's folder together. Raises `LeakError`."""
+    found: dict[str, None] = {}
+    for file in sorted(path for path in page.parent.rglob("*") if path.is_file()):
+        content = file.read_text(encoding="utf-8", errors="replace")
+        if file.name == "report.json":
+            texts = set(_texts(json.loads(content)))
+            found |= dict.fromkeys(sorted(texts & foreign.words))
+            content = "\n".join(texts)
+        elif file.suffix == ".ipynb":
+            content = "\n".join(_texts(_said_in(json.loads(content))))
+        found |= dict.fromkeys(find_leaks(content, foreign))
     if found:
-        raise LeakError(page, client, found)
+        raise LeakError(page, client, list(found))
 
 
 def is_distinctive(word: str) -> bool:
@@ -122,6 +127,22 @@ def _standing_in(text: str, words: Iterable[str]) -> Iterator[str]:
                 offset = _TOKEN.search(lower).start()  # type: ignore[union-attr]  # it has parts, else it were not in the tree
                 if start >= offset and folded.startswith(lower, start - offset):
                     yield word
+
+
+def _said_in(notebook: dict[str, Any]) -> list[Any]:
+    """What stands in the cells of a notebook: sources, attachments and outputs, joined where the file has them in lines."""
+    said: list[Any] = []
+    for cell in notebook["cells"]:
+        said += ["".join(cell["source"]), cell.get("attachments", {})]
+        for output in cell.get("outputs", []):
+            parts = output.get("data", {}).items()
+            said += [(_joined(part) if mime.startswith("text/") else part) for mime, part in parts]
+            said += [_joined(output[part]) for part in ("text", "ename", "evalue", "traceback") if part in output]
+    return said
+
+
+def _joined(text: Any) -> Any:
+    return "".join(text) if isinstance(text, list) else text
 
 
 def _texts(value: object) -> Iterator[str]:

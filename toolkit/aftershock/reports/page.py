@@ -65,6 +65,7 @@ class ReportPage(Scope):
             after_retries,
             silent,
             self._arrived(records),
+            hollow=int((self.work(self.period).status == "partial").sum()),
             covered=self.coverage.share,
             word="time" if self.period.kind == "range" else self.period.kind,
             things=len(self._attention(records)),
@@ -72,7 +73,7 @@ class ReportPage(Scope):
         return blocks.answer(headline, lead)
 
     def four_numbers(self, after_retries: FailureRates, silent: SilentFailures, records: Reconciliation) -> Block:
-        """Records in step, runs that succeeded, silent failures, failures that somebody was told of."""
+        """Records in step, runs that did not fail, silent failures, failures that somebody was told of."""
         last = self.period.previous()
         before = (
             "the time before" if self.period.kind == "range" else last.label.partition(" · ")[0].replace("Week", "week")
@@ -199,16 +200,15 @@ class ReportPage(Scope):
     def left_out(self, after_retries: FailureRates) -> Block:
         """What no share on the page counts."""
         files = files_of(self)
-        amounts = (
+        amounts = [
             after_retries.left_out,
             after_retries.unfinished,
             after_retries.unknown,
             after_retries.other_roles,
             after_retries.undated,
-            files["set_aside"],
-            files["rejects"],
-        )
-        return blocks.left_out(dict(zip(_WHY_LEFT_OUT, amounts, strict=True)), reasons=_WHY_LEFT_OUT)
+        ]
+        amounts += [files["set_aside"], files["rejects"]] if files else []
+        return blocks.left_out(dict(zip(_WHY_LEFT_OUT, amounts, strict=False)), reasons=_WHY_LEFT_OUT)
 
     def how_to_read(self) -> Block:
         """Definitions, sources with their limits, what could not be read."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import aftershock
 from aftershock.assets import origin
@@ -25,6 +25,7 @@ from aftershock.reports.leak import check_leaks, foreign_to
 from aftershock.reports.views.scope import newest_period
 
 FLEET = "fleet"
+_DEFAULT_CLIENT: Final = re.compile(r"""^(client\b[^=\n]*=\s*)(?:"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,6 @@ def render(
     return rendered
 
 
-def clients_of(project: Project, report: Report) -> Sequence[str | None]:
-    """Whom a report is made for: each client, or (None) the fleet."""
-    return [client.id for client in project.clients] if report.audience == "clients" else [None]
-
-
 def find_notebook(project: Project, name: str) -> Path:
     """A report's notebook: the project's own, else the one that this package carries. Raises `UnknownNameError`."""
     folders = [project.notebooks_folder, origin() / "notebooks"]
@@ -100,6 +96,7 @@ def _render(
             )
             _write(project, folder, executed, report, client, period, ledger.snapshot, now)
             if client:
+                _make_own(executed, client, folder / "notebook.ipynb")
                 check_leaks(folder / "index.html", client, foreign_to(ledger, client))
         except ReportFailedError as error:
             kept = _keep_failed(project, folder, client, report, period)
@@ -117,6 +114,16 @@ def _render(
         client=client,
         period=period,
     )
+
+
+def _make_own(executed: Any, client: str, path: Path) -> None:
+    """Let the client that a notebook names as its default give way to this one: no client needs to read who the others are."""
+    import nbformat
+
+    for cell in executed.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = _DEFAULT_CLIENT.sub(lambda found: f"{found[1]}{client!r}", cell.source)
+    nbformat.write(executed, str(path))  # type: ignore[no-untyped-call]
 
 
 def _write(

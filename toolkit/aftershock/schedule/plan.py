@@ -98,13 +98,17 @@ def plan(
     if now.tzinfo is None:
         raise ValueError(f"now has no time zone: {now!r}")
     history = list(report_runs)
-    whole_fleet: tuple[Client | None, ...] = (None,)
     return [
         _standing(report, client, history, now.astimezone(UTC), project_zone)
         for report in definitions
         if report.cron
-        for client in (whole_fleet if report.audience == "fleet" else clients)
+        for client in addressees(report, clients)
     ]
+
+
+def addressees(report: Report, clients: Sequence[Client]) -> tuple[Client | None, ...]:
+    """Whom the pages of a report are for, a page each: every client; or None alone, which stands for the whole fleet."""
+    return (None,) if report.audience == "fleet" else tuple(clients)
 
 
 def newest_slot(cron: str, now: datetime, time_zone: str) -> datetime:

@@ -1,4 +1,8 @@
-"""Rendering what is due, and what came of it. One failing report does not stop the others."""
+"""Rendering what is due, and what came of it. One failing report does not stop the others.
+
+What came of all pages is written down in one go after the last of them: each write publishes a copy of the whole ledger. A
+process that is killed before has its pages rendered again.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,10 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from filelock import FileLock, Timeout
 
@@ -27,7 +31,9 @@ from aftershock.schedule.plan import FAILED, SUCCEEDED, Planned, ReportRun, plan
 MOST_AT_ONCE: Final = 4
 """So many pages are rendered at a time, where there are as many cores: each has a kernel of its own."""
 _RECORD_TRIES: Final = 30
-"""How often what came of a page waits another minute for the ledger to be written down in: ingestion may hold it for long."""
+"""How often what came of the pages waits another minute for the ledger to be written down in: ingestion may hold it for long."""
+
+_Row: TypeAlias = Mapping[str, object]
 
 
 class ScheduleBusyError(AftershockError, TimeoutError):
@@ -39,7 +45,10 @@ class ScheduleBusyError(AftershockError, TimeoutError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one rendering. `period` and `path`: which page it became; `error`: why there is none, for the operator."""
+    """What came of one rendering. `period` and `path`: which page it became; `error`: why there is none, for the operator.
+
+    `unrecorded`: why `report_runs` does not know of it. The schedule will ask for that page again.
+    """
 
     report: str
     client: str | None
@@ -47,6 +56,7 @@ class Outcome:
     path: Path | None
     error: str | None
     seconds: float
+    unrecorded: str | None = None
 
 
 def planned(project: Project, now: datetime) -> list[Planned]:
@@ -82,25 +92,29 @@ def render_all(
 ) -> list[Outcome]:
     """Render pages, each given as report, client and name of the period, some at a time: most of the work is in the kernels.
 
-    `on_outcome` is called for each in the order of `pages`. The outcomes come in that order too.
+    Without a period: the newest whole one that the logs cover. `on_outcome` is called for each page in the order of `pages` as
+    soon as it is there. The outcomes come in that order too, once they stand in `report_runs`; one that cannot be written down
+    tells so.
     """
-    outcomes = []
+    outcomes, rows = [], []
     with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:
-        for outcome in pool.map(
-            lambda page: render_one(project, page[0], client=page[1], period=page[2], now=now), pages
+        for outcome, row in pool.map(
+            lambda page: _render_one(project, page[0], client=page[1], period=page[2], now=now), pages
         ):
             outcomes.append(outcome)
+            rows += [row] if row else []
             if on_outcome:
                 on_outcome(outcome)
-    if any(outcome.path for outcome in outcomes):
-        write_index(
-            project.reports_folder, brand=project.name
-        )  # once all are there: two at once may have missed each other
-    return outcomes
+    unrecorded = _record(project, rows)
+    if any(outcome.path for outcome in outcomes):  # once all are there: two at once may have missed each other
+        write_index(project.reports_folder, brand=project.name)
+    return [replace(outcome, unrecorded=unrecorded) for outcome in outcomes] if unrecorded else outcomes
 
 
-def render_one(project: Project, report: Report, *, client: str | None, period: str | None, now: datetime) -> Outcome:
-    """Render one page and write down in `report_runs` what came of it. Without `period`: the newest whole one that the logs cover.
+def _render_one(
+    project: Project, report: Report, *, client: str | None, period: str | None, now: datetime
+) -> tuple[Outcome, _Row | None]:
+    """Render one page; also the row of `report_runs` that tells of it, where it came as far as to know its period.
 
     Never raises for a report that fails: the outcome tells.
     """
@@ -114,13 +128,13 @@ def render_one(project: Project, report: Report, *, client: str | None, period: 
         page = renderer.render(project, report, client=client, period=span, now=now)
         path, snapshot = page.path, page.snapshot
     except Exception as failure:  # whatever broke this report, the others still have their turn
-        error = str(failure) if isinstance(failure, AftershockError) else f"{type(failure).__name__}: {failure}"
+        error = _told(failure)
+    row: _Row | None = None
     if span:
         row = {"report_run_id": uuid.uuid4().hex, "report": report.name, "client": client, "period_start": span.start,
                "period_end": span.end, "snapshot": snapshot, "status": FAILED if error else SUCCEEDED, "started_at": now,
                "ended_at": datetime.now(UTC), "path": _within(project, path) if path else None, "error": error}  # fmt: skip
-        _record(project, row)
-    return Outcome(report.name, client, span.name if span else period, path, error, time.monotonic() - began)
+    return Outcome(report.name, client, span.name if span else period, path, error, time.monotonic() - began), row
 
 
 def report_runs(project: Project) -> list[ReportRun]:
@@ -142,11 +156,20 @@ def _within(project: Project, path: Path) -> str:
     return path.relative_to(project.folder).as_posix() if path.is_relative_to(project.folder) else str(path)
 
 
-def _record(project: Project, row: Mapping[str, object]) -> None:
+def _record(project: Project, rows: Sequence[_Row]) -> str | None:
+    """Write down what came of the pages, in one write. Never raises: why it could not be done, else None."""
     for tries_left in reversed(range(_RECORD_TRIES)):
         try:
-            Store(project.ledger_folder).record_report_run(row)
-            return
-        except LedgerBusyError:
+            Store(project.ledger_folder).record_report_runs(rows)
+        except LedgerBusyError as busy:
             if not tries_left:
-                raise
+                return _told(busy)
+        except Exception as failure:  # whatever it was, the pages are there and the outcomes must say so
+            return _told(failure)
+        else:
+            return None
+    return None
+
+
+def _told(failure: Exception) -> str:
+    return str(failure) if isinstance(failure, AftershockError) else f"{type(failure).__name__}: {failure}"

@@ -21,7 +21,7 @@ DEFINITIONS = {
 
 
 def left_out(counts: Mapping[str, int], *, reasons: Mapping[str, str]) -> Block:
-    """What no number on the page contains, with the reason. `counts` and `reasons` have the same keys."""
+    """What no number on the page contains, with the reason. `reasons` has the keys of `counts`."""
     parts = [
         Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(f"{amount:,} {what}", reasons.get(what, ""))
         for what, amount in counts.items()
@@ -41,14 +41,15 @@ def left_out(counts: Mapping[str, int], *, reasons: Mapping[str, str]) -> Block:
 def how_to_read(
     *,
     sources: Sequence[Mapping[str, Any]],
-    files: Mapping[str, int],
+    files: Mapping[str, int] | None,
     snapshot: int,
     version: str,
     brand: str,
 ) -> Block:
     """Definitions, the sources with their limits, what could not be read.
 
-    `sources`: name, tool, covered (words), last (words), limits (words). `files`: records_read, mapped, set_aside, rejects.
+    `sources`: name, tool, covered (words), last (words), limits (words). `files`: records_read, mapped, set_aside, rejects,
+    or None where the page is not to tell.
     """
     terms = join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(term, text) for term, text in DEFINITIONS.items())
     rows = [(source["name"], source["tool"], source["covered"], source["last"], source["limits"]) for source in sources]
@@ -62,11 +63,15 @@ def how_to_read(
         ),
         open=len(rows) <= 6,
     )
-    read = Markup("<p class=note>{}</p>").format(
+    read = (
         f"{count(files['records_read'], 'log record')} read: {files['mapped']:,} taken in, {files['set_aside']:,} set aside "
-        f"(no run in them), {files['rejects']:,} could not be read. Ledger snapshot {snapshot}."
+        f"(no run in them), {files['rejects']:,} could not be read. "
+        if files
+        else ""
     )
-    body = [Markup('<dl class="cols">{}</dl>').format(terms), listed, read]
+    body = [Markup('<dl class="cols">{}</dl>').format(terms), listed]
+    body.append(Markup("<p class=note>{}Ledger snapshot {}.</p>").format(read, snapshot))
     foot = Markup("<footer>{} · made with Aftershock {} · snapshot {}</footer>").format(brand, version, snapshot)
-    numbers = {"sources": list(sources), "files": dict(files), "snapshot": snapshot, "version": version}
+    numbers = {"sources": list(sources), "snapshot": snapshot, "version": version}
+    numbers |= {"files": dict(files)} if files else {}
     return Block("how_to_read", section("How to read this", "", body, id="how-to-read") + foot, numbers)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ibis
 from markupsafe import Markup
 
-from aftershock.metrics.shares import UNFINISHED, dated
+from aftershock.metrics.shares import UNFINISHED, dated, roots
 from aftershock.model import FAILURES
 from aftershock.reports.blocks.attention import Attention
 from aftershock.reports.blocks.markup import count, key, lasting, moment, name
@@ -66,16 +66,18 @@ def attention_of(scope: Scope, records: Reconciliation) -> list[Attention]:
 
 
 def _from_runs(causes: dict[_Identity, Cause], scope: Scope) -> None:
-    """Work of the period whose last attempt failed, or said success and was none."""
+    """Work of the period that failed, or said success and was none; retries are taken together as in the failure rate."""
+    work = roots(scope.runs)
+    work = work.filter(
+        work.role == "work", work.status.isin([*FAILURES, "partial"]), scope.period.holds(work.moment)
+    ).select(root=ibis.coalesce(work.root_run_id, work.run_id), became=work.status)
     runs = dated(scope.runs)
-    runs = runs.mutate(root=ibis.coalesce(runs.root_run_id, runs.run_id))
-    last = ibis.window(
-        group_by="root", order_by=[ibis.desc(runs.moment), ibis.desc(runs.attempt), ibis.desc(runs.run_id)]
-    )
-    runs = runs.mutate(place=ibis.row_number().over(last))
-    bad = runs.filter(
-        runs.place == 0, runs.role == "work", runs.status.isin([*FAILURES, "partial"]), scope.period.holds(runs.moment)
-    )
+    runs = runs.mutate(of=ibis.coalesce(runs.root_run_id, runs.run_id))
+    runs = runs.inner_join(work, [runs.of == work.root, runs.status == work.became])
+    # The newest attempt that ended as the whole did is the one that decided it.
+    newest = [ibis.desc(runs[column], nulls_first=False) for column in ("moment", "attempt", "run_id")]
+    runs = runs.mutate(place=ibis.row_number().over(ibis.window(group_by="root", order_by=newest)))
+    bad = runs.filter(runs.place == 0)
     steps = scope.ledger.steps
     steps = (
         steps.filter(steps.error_message.notnull()).group_by("run_id").aggregate(step_said=steps.error_message.max())

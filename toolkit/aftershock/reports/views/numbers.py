@@ -58,13 +58,16 @@ def arrived_number(arrived: Arrived | None, earlier: Arrived | None, before: str
 
 
 def succeeded_number(rates: FailureRates, before: str) -> Number:
-    """Runs that succeeded after retries: the failure rate turned round. `rates` has one row and a comparison."""
+    """Runs that did not fail after retries, successes with a failed step among them: the failure rate turned round.
+
+    `rates` has one row and a comparison.
+    """
     share = rates.overall
     row = _row(rates)
     return Number(
         id="succeeded_after_retries",
-        label="Runs that succeeded, retries included",
-        meaning="Work that ended, by how its last attempt ended.",
+        label="Runs that did not fail, retries included",
+        meaning="Work that ended, by how its last attempt ended. Successes with a failed step stand among them.",
         hits=rates.n - rates.failures,
         n=rates.n,
         low=None if share.high is None else 1 - share.high,

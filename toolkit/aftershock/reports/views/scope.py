@@ -22,6 +22,8 @@ from aftershock.metrics.periods import name_of
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+_SAID = ("error_type", "error_message", "fingerprint")
+
 
 class Scope:
     """The rows of one client (or of all), and how much of a period the logs of its sources cover.
@@ -51,9 +53,13 @@ class Scope:
 
     @cached_property
     def handling(self) -> ir.Table:
-        """The client's runs and the shared ones."""
+        """The client's runs and the shared ones. Of these a client learns what ran and how it ended, but not what its log said."""
         runs = self.ledger.runs
-        return runs.filter((runs.client == self.client_id) | runs.shared.fill_null(False)) if self.client_id else runs
+        if not self.client_id:
+            return runs
+        mine = (runs.client == self.client_id).fill_null(False)
+        runs = runs.filter(mine | runs.shared.fill_null(False))
+        return runs.mutate(**{field: mine.ifelse(runs[field], ibis.null(runs[field].type())) for field in _SAID})
 
     @cached_property
     def touches(self) -> ir.Table:

@@ -56,11 +56,11 @@ def limits_of(tool: str) -> str:
     return ". ".join(parts + _kept(found))
 
 
-def files_of(scope: Scope) -> Mapping[str, int]:
-    """Records read, mapped, set aside and rejected, over all files of the page's sources."""
-    imports = scope.ledger.imports
+def files_of(scope: Scope) -> Mapping[str, int] | None:
+    """Records read, mapped, set aside and rejected, over all files; None for one client, whose files hold others' records too."""
     if scope.client_id:
-        imports = imports.filter(imports.source.isin(list(scope.sources) or [""]))
+        return None
+    imports = scope.ledger.imports
     names = ("records_read", "mapped", "set_aside", "rejects")
     row = imports.aggregate(**{name: imports[name].sum().fill_null(0) for name in names}).execute()
     return {name: int(row[name].iloc[0]) for name in names}
@@ -81,8 +81,8 @@ def _kept(found: list[Fidelity]) -> list[str]:
 
 
 def _newest(scope: Scope) -> dict[str, Any]:
-    """When the newest run of each source ended or began: when a file was copied says nothing about that."""
-    runs = scope.ledger.runs
+    """When the newest run of each source (on a client's page: of that client's) ended or began: when a file was copied says nothing about that."""
+    runs = scope.runs
     latest = ibis.coalesce(runs.ended_at, runs.started_at, runs.queued_at)
     rows = runs.group_by("source").aggregate(newest=latest.max()).execute()
     return {row.source: row.newest.to_pydatetime() for row in rows.itertuples() if row.newest == row.newest}

@@ -18,12 +18,17 @@ def sentences_of(
     silent: SilentFailures,
     arrived: Arrived | None,
     *,
+    hollow: int,
     covered: float | None,
     word: str,
     things: int,
 ) -> tuple[list[Sentence], str]:
-    """(the headline's sentences, the one below). `word`: week, month, day; `things`: how many need attention."""
-    headline = [_runs(after_retries, covered, word)]
+    """(the headline's sentences, the one below).
+
+    `hollow`: how many of `after_retries` ended as a success with a failed step; `word`: week, month, day; `things`: how many
+    need attention.
+    """
+    headline = [_runs(after_retries, covered, word, hollow, flawless=not (hollow or silent.silent))]
     if covered:
         headline.append(_records(arrived))
     lead = []
@@ -36,18 +41,19 @@ def sentences_of(
     return headline, " ".join(part for part in lead if part)
 
 
-def _runs(rates: FailureRates, covered: float | None, word: str) -> Sentence:
+def _runs(rates: FailureRates, covered: float | None, word: str, hollow: int, *, flawless: bool) -> Sentence:
+    """`flawless`: no run said success that was none; only then those that did not fail have succeeded."""
     if not covered:
         return Sentence(f"We cannot tell how this {word} went: no log covers it.")
     if not rates.n:
         return Sentence(f"No run ended in this {word}, as far as the logs reach.")
+    ended = "succeeded" if flawless else "ended without a failure"
+    if rates.n == 1 and not rates.failures:
+        return Sentence(f"The one run in the logs {ended}{', but only on the surface' if hollow else ''}.")
+    surface = f", {hollow:,} of them only on the surface" if hollow else ""
     if not rates.failures:
-        return Sentence(
-            f"All {rates.n:,} runs in the logs succeeded, retries included."
-            if rates.n > 1
-            else "The one run in the logs succeeded."
-        )
-    return Sentence(f"{rates.n - rates.failures:,} of {rates.n:,} runs succeeded, retries included.")
+        return Sentence(f"All {rates.n:,} runs in the logs {ended}, retries included{surface}.")
+    return Sentence(f"{rates.n - rates.failures:,} of {rates.n:,} runs {ended}, retries included{surface}.")
 
 
 def _records(arrived: Arrived | None) -> Sentence:
