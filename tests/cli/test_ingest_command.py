@@ -91,9 +91,18 @@ def test_without_rejects_it_says_so(loaded: Path, run: Run) -> None:
 
 def test_status_shows_each_source_and_where_each_report_stands(loaded: Path, run: Run) -> None:
     output = run("status").output
-    assert re.search(r"^n8n +n8n +3 +1 +2026-11-16 08:00 +2026-11-16 08:01 +unknown", output, re.MULTILINE)
+    assert re.search(r"^n8n +n8n +3 +1 +2026-11-16 08:00 +2026-11-16 08:01 +100% \(unknown\)", output, re.MULTILINE)
     assert re.search(r"^fleet +\(fleet\) +\d{4}-W\d\d +due", output, re.MULTILINE)
     assert re.search(r"^client +acme +\d{4}-W\d\d +due", output, re.MULTILINE)
+
+
+def test_status_says_which_share_of_the_time_each_log_covers(loaded: Path, run: Run) -> None:
+    page = (loaded / "executions.json").read_text()
+    (loaded / "later.json").write_text(
+        re.sub(r'"id": "(\d)"', r'"id": "7\1"', page.replace("2026-11-16T", "2026-11-20T"))
+    )
+    run("ingest", "later.json")
+    assert ", 1 gap (unknown)" in run("status").output
 
 
 def test_status_of_an_empty_ledger_says_what_to_do(folder: Path, run: Run) -> None:

@@ -13,6 +13,7 @@ from aftershock.reports.blocks import Block
 from aftershock.reports.page import ReportPage, open_page
 from aftershock.reports.views.attention import attention_of
 from aftershock.reports.views.records import out_of_step_of
+from aftershock.reports.views.sources import sources_of_page
 
 WEEK = "2026-W47"
 CLIENTS = """
@@ -100,11 +101,19 @@ def test_of_a_shared_run_a_client_reads_how_it_ended_and_not_what_it_said(tmp_pa
     records = page.records()
     found = out_of_step_of(records, "UTC")
     assert [item.cause for item in found] == ["all CRM sync failed"]
-    assert not any("Smith" in item.detail for item in attention_of(page, records))
+    details = [item.detail for item in attention_of(page, records)]
+    assert not any("Smith" in detail for detail in details)
+    assert any("Several clients share it, so its log is not quoted here." in detail for detail in details)
     fleet = open_page(tmp_path, period=WEEK)
     assert [item.cause for item in out_of_step_of(fleet.records(), "UTC")] == [
         "all CRM sync failed: no order 77 for Mr Smith"
     ]
+
+
+def test_a_clients_sources_tell_of_that_clients_newest_run(tmp_path: Path) -> None:
+    page = page_of(tmp_path, {}, {"run": "2", "client": "globex", "order_id": "5"} | LATER)
+    assert [source["last"] for source in sources_of_page(page)] == ["Wed 18 Nov, 08:01"]
+    assert [source["last"] for source in sources_of_page(open_page(tmp_path, period=WEEK))] == ["Wed 18 Nov, 09:11"]
 
 
 def test_a_clients_own_error_stays_readable(tmp_path: Path) -> None:

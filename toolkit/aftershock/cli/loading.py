@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from aftershock.ingest.pipeline import FileResult, IngestResult
+    from aftershock.ledger.reader import Ledger
     from aftershock.project import Project
 
 _RECOGNISED = ("taken", "known")
@@ -82,11 +83,12 @@ def status(project: ProjectOption = None) -> None:
         typer.echo(f"{configured.name}: snapshot {ledger.snapshot}, published {ledger.published_at:%Y-%m-%d %H:%M} UTC")
         sources = ledger.sql(_SOURCES).fetchall()
         unfinished, rejected, aside = ledger.sql(_COUNTS).fetchall()[0]
+        rows = [
+            (source, tool, f"{runs:,}", clients, _day(first), _day(last), _covered(ledger, source, first, last, completeness),
+             _ago(newest, now), silent or "")
+            for source, tool, runs, clients, first, last, completeness, newest, silent in sources
+        ]  # fmt: skip
     typer.echo("")
-    rows = [
-        (source, tool, f"{runs:,}", clients, _day(first), _day(last), completeness, _ago(newest, now), silent or "")
-        for source, tool, runs, clients, first, last, completeness, newest, silent in sources
-    ]
     headings = ("source", "tool", "runs", "clients", "covered from", "to", "coverage", "newest run", "")
     show_table(headings, rows, numbers=(2, 3))
     typer.echo(
@@ -97,6 +99,21 @@ def status(project: ProjectOption = None) -> None:
         if each.name not in known:
             typer.echo(f"source {each.name}: configured, but nothing of it was taken in")
     _standing(configured, now)
+
+
+def _covered(
+    ledger: Ledger, source: str, first: datetime | None, last: datetime | None, completeness: str | None
+) -> str:
+    """`97.6%, 1 gap (complete)`: the share of the time from first to last that the source's files speak of."""
+    from aftershock.metrics import Period, coverage
+
+    if first is None or last is None or last <= first:
+        return "cannot tell: no file says"
+    span = Period(first.astimezone(UTC), last.astimezone(UTC), f"{first:%Y-%m-%d}..{last:%Y-%m-%d}")
+    found = coverage(ledger.coverage.filter(ledger.coverage.source == source), span)
+    gaps = int(found.gaps.count().execute())
+    share = "100%" if not gaps else f"{found.share or 0:.1%}, {count(gaps, 'gap')}"
+    return f"{share} ({completeness})"
 
 
 class _Lines:

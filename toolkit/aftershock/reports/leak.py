@@ -1,10 +1,11 @@
 """The leak test: does a client's finished page, or a file beside it, hold anything that belongs only to other clients?
 
 It reads the finished bytes: record keys, run ids, names of clients and of automations that other clients have and this one
-has not; of the notebook what it says, not how an nbformat file is built. Where a page marks a key or a name as one (`<bdi class="key">`), any length counts. In free text a word counts if it
-cannot be an ordinary one: several parts, a digit beside letters, an underscore, an inner capital, or seven digits and more.
-Clients' ids count if they are such words (`globex-eu`, not `week`); their names always count, as whole words. So `1001` or
-`Orders` in a sentence raises no alarm, `GLX-1001` does.
+has not; of the notebook what it says, not how an nbformat file is built. Where a page marks a key or a name as one
+(`<bdi class="key">`), any length counts. In free text a word counts if it cannot be an ordinary one: several parts, a digit
+beside letters, an underscore, an inner capital, or seven digits and more. Clients' ids count if they are such words
+(`globex-eu`, not `week`); their names always count, as whole words. So `1001` or `Orders` in a sentence raises no alarm,
+`GLX-1001` does.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ def _said_in(notebook: dict[str, Any]) -> list[Any]:
         for output in cell.get("outputs", []):
             parts = output.get("data", {}).items()
             said += [(_joined(part) if mime.startswith("text/") else part) for mime, part in parts]
-            said += [_joined(output[part]) for part in ("text", "ename", "evalue", "traceback") if part in output]
+            said += [_joined(output.get("text", "")), output.get("evalue", ""), output.get("traceback", [])]
     return said
 
 

@@ -46,6 +46,7 @@ class Cause:
     first: datetime | None = None
     lost_s: float = 0.0
     severe: bool = False
+    unquoted: bool = False  # a run of several clients, on the page of one
     then: str = ""
 
     @property
@@ -58,7 +59,7 @@ def attention_of(scope: Scope, records: Reconciliation) -> list[Attention]:
     """One item per cause: records out of step, work that ended failed, successes that were none, holes in the log, stuck runs."""
     causes: dict[_Identity, Cause] = {}
     _from_runs(causes, scope)
-    _from_records(causes, records)
+    _from_records(causes, records, scope)
     _from_gaps(causes, scope)
     _from_stuck(causes, scope)
     zone, fleet = scope.period.time_zone, scope.client is None
@@ -108,10 +109,11 @@ def _from_runs(causes: dict[_Identity, Cause], scope: Scope) -> None:
         cause.first = row.first.to_pydatetime()
 
 
-def _from_records(causes: dict[_Identity, Cause], records: Reconciliation) -> None:
+def _from_records(causes: dict[_Identity, Cause], records: Reconciliation, scope: Scope) -> None:
     severe = {expectation.name for expectation in records.expectations if expectation.severe}
     thens = {expectation.name: short(expectation.then) for expectation in records.expectations}
     rows = records.table.filter(records.table.verdict.isin(["missing", "late", "cannot_tell"])).execute()
+    of_several = _shared_among(rows.cause_run_id.dropna(), scope)
     of_run = {run: identity for identity, cause in causes.items() for run in cause.runs}
     for row in rows.sort_values(["activated_at", "entity_key"]).itertuples():
         identity = _identity(row, of_run)
@@ -125,6 +127,7 @@ def _from_records(causes: dict[_Identity, Cause], records: Reconciliation) -> No
             cause.clients.add(row.client)
         if isinstance(row.cause_run_id, str):
             cause.runs[row.cause_run_id] = None
+            cause.unquoted |= row.cause_run_id in of_several
         if cause.kind != "run":
             cause.message = cause.message or plain_cause(row, records) or str(row.missing_input or "")
         elif not cause.automation:
@@ -132,6 +135,15 @@ def _from_records(causes: dict[_Identity, Cause], records: Reconciliation) -> No
             cause.message = plain_cause(row, records).partition(": ")[2]
         begun = row.activated_at.to_pydatetime()
         cause.first = min(cause.first or begun, begun)
+
+
+def _shared_among(run_ids: Iterable[str], scope: Scope) -> frozenset[str]:
+    """Those of these runs that a client's page must not quote; none for the fleet."""
+    if scope.client_id is None:
+        return frozenset()
+    runs = scope.handling
+    found = runs.filter(runs.run_id.isin([*run_ids, ""]), runs.shared.fill_null(False)).select("run_id").execute()
+    return frozenset(found["run_id"])
 
 
 def _identity(row: Any, of_run: Mapping[str, _Identity]) -> _Identity:
@@ -222,6 +234,8 @@ def _run(cause: Cause) -> tuple[Markup, Markup, str]:
     said = (
         Markup("The log says: “{}”. ").format(_cut(cause.message))
         if cause.message
+        else Markup("Several clients share it, so its log is not quoted here. ")
+        if cause.unquoted
         else Markup("The log gives no reason. ")
     )
     if cause.unclear and not hit:
