@@ -15,6 +15,7 @@ import pytest
 from conftest import Toy  # type: ignore[attr-defined]
 from support import project_in
 
+from aftershock.errors import LedgerFullError
 from aftershock.ingest import containers
 
 
@@ -419,3 +420,12 @@ def test_a_source_that_nobody_configured_is_refused_with_a_guess(toy: Toy) -> No
     project = project_in(toy.folder, '[[sources]]\nname = "prod"\ntool = "toy"\n')
     with pytest.raises(UnknownNameError, match="Did you mean 'prod'"):
         ingest(project, [toy.file(lines([record(1), record(2)]))], source="prdo")
+
+
+def test_an_archive_that_fills_the_disk_is_told_as_a_full_disk(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(containers, "_copy_bounded", full)
+    with pytest.raises(LedgerFullError, match="no room left"):
+        toy.take(gzip.compress(lines([record(1), record(2)]).encode()))

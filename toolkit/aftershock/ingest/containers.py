@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import gzip
 import hashlib
 import io
@@ -112,6 +113,9 @@ def _unpack(
 
 
 def _broken(name: str, error: Exception) -> UnreadableFileError:
+    """What is wrong with this file; a full disk is no fault of it and goes on as it is."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        raise error
     return UnreadableFileError(name, f"cannot be unpacked or read: {error}", "Fetch it again; it may be cut off.")
 
 

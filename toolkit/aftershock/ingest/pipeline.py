@@ -156,7 +156,7 @@ def _shown(project: Project, file: Path) -> str:
 
 def _take_file(writer: Writer, job: _Job, file: Path) -> Iterable[FileResult]:
     try:
-        with opened(file, _shown(job.project, file)) as inside:
+        with full_disk_told(job.project.ledger_folder), opened(file, _shown(job.project, file)) as inside:
             for found in inside:
                 if isinstance(found, UnreadableFileError):
                     yield FileResult(path=found.path, outcome="unreadable", message=f"{found.seen}. {found.remedy}")
