@@ -135,6 +135,12 @@ def test_a_delivered_notebook_names_its_own_client_as_the_default(copy: Project)
     assert "client: str = 'acme'" in text
 
 
+def test_a_delivered_notebook_does_not_say_where_the_project_lies(client_page: Rendered, project: Project) -> None:
+    text = client_page.notebook_path.read_text(encoding="utf-8")
+    assert str(project.folder) not in text
+    assert 'project = \\".\\"' in text
+
+
 def test_a_client_page_does_not_count_the_records_of_whole_files(client_page: Rendered, fleet_page: Rendered) -> None:
     alone, all_of_them = numbers(client_page)["blocks"], numbers(fleet_page)["blocks"]
     assert "files" not in alone["how_to_read"]

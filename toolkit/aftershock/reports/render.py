@@ -96,7 +96,7 @@ def _render(
             )
             _write(project, folder, executed, report, client, period, ledger.snapshot, now)
             if client:
-                _make_own(executed, client, folder / "notebook.ipynb")
+                _make_own(executed, client, folder / "notebook.ipynb", project.folder)
                 check_leaks(folder / "index.html", client, foreign_to(ledger, client))
         except ReportFailedError as error:
             kept = _keep_failed(project, folder, client, report, period)
@@ -116,14 +116,15 @@ def _render(
     )
 
 
-def _make_own(executed: Any, client: str, path: Path) -> None:
-    """Let the client that a notebook names as its default give way to this one: no client needs to read who the others are."""
+def _make_own(executed: Any, client: str, path: Path, project_folder: Path) -> None:
+    """Take out what is not the client's to read: who the notebook's default client is, and where the project lies on our disk."""
     import nbformat
 
     for cell in executed.cells:
         if "parameters" in cell.metadata.get("tags", ()):
             cell.source = _DEFAULT_CLIENT.sub(lambda found: f"{found[1]}{client!r}", cell.source)
-    nbformat.write(executed, str(path))  # type: ignore[no-untyped-call]
+    text: str = nbformat.writes(executed)  # type: ignore[no-untyped-call]
+    path.write_text(text.replace(json.dumps(str(project_folder))[1:-1], "."), encoding="utf-8")
 
 
 def _write(
