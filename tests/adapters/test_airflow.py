@@ -22,21 +22,7 @@ IN_FLIGHT = sorted(FOLDER.glob("inflight.*.json"))
 EVENTS = [FOLDER / "eventLogs.json"]
 LOGS = sorted(FOLDER.glob("logs.*.json"))
 REST = [*RUN_PAGES, *TASK_PAGES, *TRIES]
-NOBODYS = [
-    FOLDER / name
-    for name in (
-        "api_index.jsonl",
-        "assetEvents.json",
-        "backfills.json",
-        "health.json",
-        "hitlDetails.json",
-        "importErrors.json",
-        "jobs.json",
-        "truth.jsonl",
-        "version.json",
-        "xcomEntries.json",
-    )
-]
+NOBODYS = sorted((FOLDER / "not_ours").iterdir())
 CLIENTS = """
 [[clients]]
 id = "initech"

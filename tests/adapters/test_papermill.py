@@ -171,7 +171,7 @@ def test_a_notebook_that_was_only_prepared_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_notebook_papermill_never_touched_and_its_text_log_are_claimed_by_nobody(tmp_path: Path) -> None:
-    result = take_in(tmp_path, [FOLDER / "never_executed.ipynb", FOLDER / "ok_acme.log"])
+    result = take_in(tmp_path, sorted((FOLDER / "not_ours").iterdir()))
     assert [file.outcome for file in result.files] == ["unknown", "unknown"]
 
 

@@ -9,6 +9,7 @@ rows of them. The SELECTs read one relation, `records`: a row per record of the 
 - the declared `columns`, typed (a column of type `TIME` is a TIMESTAMPTZ in there, whatever text or epoch it was),
 - `place` BIGINT: the record's number in the file, from 1,
 - `file_time` TIMESTAMPTZ: when the file says it was exported, else when it was last modified,
+- `file_name` VARCHAR: its name without folders and without `.gz` (a log's only word about whose it is; recognition never looks at it),
 - `tz_assumed` BOOLEAN: a TIME of this record came without a zone,
 
 and give, under the names of `CANONICAL`, whichever columns they know. Every SELECT gives `place`; a record that no SELECT
@@ -156,6 +157,8 @@ class Export:
     `RecordError` for one record and go on by yielding it instead.
     `time_zone`: of times without one.
     `rank`: 1 for a secondary source whose word gives way to the tool's own records.
+    `generic`: a format that anybody may write (JUnit XML, plain log lines): gives way where an export that is not generic claims the file.
+    `tool_of`: for a format that many tools write: the tool that wrote this file (it begins the ids and names the source); None for TOOL.
     """
 
     name: str
@@ -172,6 +175,8 @@ class Export:
     time_zone: str = "UTC"
     rank: int = 0
     delimiter: str | None = None
+    generic: bool = False
+    tool_of: Callable[[Sample], str | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,11 @@ class Context:
     source: str
     import_id: str
     file_time: datetime
+    tool: str
 
     @property
     def prefix(self) -> str:
-        tool = self.adapter.tool
-        return f"{tool}:" if self.source == tool else f"{tool}@{self.source}:"
+        return f"{self.tool}:" if self.source == self.tool else f"{self.tool}@{self.source}:"
 
 
 def select(con: duckdb.DuckDBPyConnection, context: Context) -> None:
@@ -208,7 +208,7 @@ def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
             from sel_runs sel {_words_join("sel")} left join records using (place)
         )
         select place, {literal(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at, {context.export.rank} as rank,
-               {run_id_sql(context, "scope", "native_id", "attempt")} as run_id, {literal(context.adapter.tool)} as tool, {literal(context.source)} as source,
+               {run_id_sql(context, "scope", "native_id", "attempt")} as run_id, {literal(context.tool)} as tool, {literal(context.source)} as source,
                case when coalesce(automation_native_id, automation) is not null
                     then {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} end as automation_id,
                native_id, clients, attempt, role, our_status as status, status_raw, "trigger", queued_at, started_at, ended_at,
@@ -256,13 +256,13 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_touches as
         with payloads as (
-            select runs.run_id, null::VARCHAR as step_id, {literal(context.adapter.tool)} as system, 'unknown' as operation,
+            select runs.run_id, null::VARCHAR as step_id, {literal(context.tool)} as system, 'unknown' as operation,
                    concat_ws(' ', sel.payload, array_to_string(sel.tags, ' '), sel.correlation_id) as payload,
                    null::TIMESTAMPTZ as "at"
             from sel_runs sel join (select distinct place, native_id, run_id from new_runs) runs using (place, native_id)
             where coalesce(sel.payload, sel.correlation_id) is not null or len(sel.tags) > 0
             union all
-            select run_id, step_id, coalesce(system, {literal(context.adapter.tool)}), coalesce(operation, 'unknown'), payload,
+            select run_id, step_id, coalesce(system, {literal(context.tool)}), coalesce(operation, 'unknown'), payload,
                    coalesce(ended_at, started_at) as "at"
             from new_steps where payload is not null
         ), found as (select * exclude (payload), unnest({found}) as hit from payloads)
@@ -293,7 +293,7 @@ def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_automations as
-        select {literal(context.import_id)} as import_id, max(observed_at) as observed_at, automation_id, {literal(context.adapter.tool)} as tool,
+        select {literal(context.import_id)} as import_id, max(observed_at) as observed_at, automation_id, {literal(context.tool)} as tool,
                {literal(context.source)} as source, name, native_id, owner, schedule, enabled
         from (
             select coalesce(updated_at, started_at, queued_at, {_t(context.file_time)}) as observed_at,

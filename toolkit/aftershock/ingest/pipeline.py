@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -176,7 +177,7 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
         outcome: Outcome = "ambiguous" if verdict.outcome == "ambiguous" else "unknown"
         return FileResult(path=found.name, outcome=outcome, message=verdict.message)
     claim = verdict.claim
-    source = keys.source_of(job.project, claim.adapter.tool, found.name, job.source)
+    source = keys.source_of(job.project, claim.tool, found.name, job.source)
     before = _known(writer.connection, found, source)
     now = (claim.adapter.version, job.config_hash)
     if any(row[1:3] == now and row[4] == source and not (job.retry_rejects and row[3]) for row in before):
@@ -234,11 +235,11 @@ def _prepare(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Cl
     started = datetime.now(UTC)
     import_id = f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     file_time = job.exported_at or found.modified_at
-    context = canonical.Context(job.project, claim.adapter, claim.export, source, import_id, file_time)
+    context = canonical.Context(job.project, claim.adapter, claim.export, source, import_id, file_time, claim.tool)
     configured = next((one for one in job.project.sources if one.name == source), None)
     zone = configured.time_zone if configured and claim.export.time_zone == "UTC" else claim.export.time_zone
     stage.define_macros(con, zone)
-    staged = stage.stage(con, claim.export, claim.sample, file_time)
+    staged = stage.stage(con, claim.export, claim.sample, file_time, _bare_name(found.name))
     canonical.select(con, context)
     mapped, set_aside, rejects = canonical.account(con)
     if staged.records_read != mapped + set_aside + rejects:
@@ -247,6 +248,11 @@ def _prepare(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Cl
         )
     canonical.clean(con, context)
     return _Prepared(context, configured, started, staged.records_read, mapped, set_aside, rejects)
+
+
+def _bare_name(name: str) -> str:
+    """`run.log` of `/var/log/nightly.zip!logs/run.log.gz`."""
+    return re.split(r"[/\\!]", name)[-1].removesuffix(".gz")
 
 
 def _commit(

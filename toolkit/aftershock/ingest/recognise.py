@@ -20,6 +20,12 @@ class Claim:
     export: Export
     sample: Sample
 
+    @property
+    def tool(self) -> str:
+        """The tool that wrote the file: the adapter's own, unless the content names another."""
+        named = self.export.tool_of(self.sample) if self.export.tool_of else None
+        return named or self.adapter.tool
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -44,6 +50,7 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
                     near.append(
                         (share, f"nearest is {adapter.name} ({export.name}), but there is no {', '.join(missing)}")
                     )
+    claims = [claim for claim in claims if not claim.export.generic] or claims
     if len(claims) == 1 or (claims and _same_empty(claims)):
         return Verdict(claims[0], "taken", "")
     if claims:

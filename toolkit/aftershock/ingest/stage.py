@@ -66,7 +66,9 @@ def define_macros(con: duckdb.DuckDBPyConnection, zone: str) -> None:
     con.execute(f"create or replace temp macro as_time(value) as as_time_in(value, '{zone}')").fetchall()
 
 
-def stage(con: duckdb.DuckDBPyConnection, export: Export, sample: Sample, file_time: datetime) -> Staged:
+def stage(
+    con: duckdb.DuckDBPyConnection, export: Export, sample: Sample, file_time: datetime, file_name: str = ""
+) -> Staged:
     """Fill `records` (a view) and `staged_rejects` from one file."""
     con.execute("""create or replace temp table staged_rejects
         (record BIGINT, place VARCHAR, field VARCHAR, seen VARCHAR, reason VARCHAR, raw VARCHAR)""").fetchall()
@@ -78,7 +80,7 @@ def stage(con: duckdb.DuckDBPyConnection, export: Export, sample: Sample, file_t
     read = con.execute(
         "select (select count(*) from raw_records) + (select count(*) from staged_rejects where place is null)"
     ).fetchall()
-    _records_view(con, export, file_time)
+    _records_view(con, export, file_time, file_name)
     return Staged(int(read[0][0]))
 
 
@@ -301,13 +303,14 @@ def _reject_bad_times(con: duckdb.DuckDBPyConnection, export: Export) -> None:
     """).fetchall()
 
 
-def _records_view(con: duckdb.DuckDBPyConnection, export: Export, file_time: datetime) -> None:
+def _records_view(con: duckdb.DuckDBPyConnection, export: Export, file_time: datetime, file_name: str) -> None:
     times = [identifier(name) for name, kind in export.columns.items() if kind == TIME]
     replaced = f"replace ({', '.join(f'as_time({name}) as {name}' for name in times)})" if times else ""
     zoned = " and ".join(f"has_zone({name})" for name in times) or "true"
     con.execute(f"""
         create or replace temp table records as
-        select * {replaced}, TIMESTAMPTZ {literal(file_time.isoformat())} as file_time, not ({zoned}) as tz_assumed
+        select * {replaced}, TIMESTAMPTZ {literal(file_time.isoformat())} as file_time,
+               {literal(file_name)} as file_name, not ({zoned}) as tz_assumed
         from raw_records anti join (select distinct record as place from staged_rejects) using (place)
     """).fetchall()
 
