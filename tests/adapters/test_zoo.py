@@ -5,28 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from zoo import FAMILIES, FOLDER, NOT_SAMPLES, is_of_family, samples_of
 
 from aftershock.adapters.registry import adapters
 from aftershock.ingest.containers import PEEK_BYTES, Opened, opened
 from aftershock.ingest.recognise import recognise
-
-FOLDER = Path(__file__).parent
-NOT_SAMPLES = ("SOURCE.md", "truth", "golden")
-"""Beginnings of the names of files that tell about samples."""
-
-
-def samples_of(folder: Path) -> list[Path]:
-    """The samples of a folder; `not_ours/` holds what the tool writes too, and nobody shall claim."""
-    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    return [file for file in files if not file.name.startswith(NOT_SAMPLES) and "not_ours" not in file.parts]
-
-
-FAMILIES = sorted(folder for folder in FOLDER.iterdir() if folder.is_dir() and not folder.name.startswith("_"))
-
-
-def is_of_family(adapter: str, folder: str) -> bool:
-    """`n8n_events` is of the family `n8n`."""
-    return adapter == folder or adapter.startswith(f"{folder}_")
 
 
 @pytest.mark.parametrize("folder", FAMILIES, ids=lambda folder: folder.name)

@@ -29,6 +29,7 @@ MAY_IMPORT: Final[dict[str, frozenset[str]]] = {
     "findings": GROUND | {"ledger", "metrics", "expectations"},
     "charts": GROUND | {"metrics", "expectations", "findings"},
     "reports": GROUND | SIBLINGS | {"assets", "ingest", "expectations", "findings", "charts", "__init__"},
+    "workshop": GROUND | {"adapters", "ledger", "ingest"},
     "schedule": GROUND | SIBLINGS | {"ingest", "expectations", "findings", "charts", "reports"},
 }
 """What each part may import beside itself. `cli` and the lazy names of `aftershock/__init__.py` may import everything."""

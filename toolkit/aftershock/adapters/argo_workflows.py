@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from aftershock.adapters._envelopes import CutOff, values
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable

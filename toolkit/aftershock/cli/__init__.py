@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from aftershock import __version__
-from aftershock.cli import folder, loading, query, rendering
+from aftershock.cli import folder, formats, loading, query, rendering
 from aftershock.errors import AftershockError
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ for command in (
     app.command()(command)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(folder.lab)
 app.add_typer(rendering.schedule, name="schedule")
+app.add_typer(formats.adapter, name="adapter")
 
 
 def _version(wanted: bool) -> None:

@@ -21,6 +21,8 @@ from aftershock.ledger.migrations import migrate
 from aftershock.ledger.snapshots import Snapshot, Snapshots
 from aftershock.model import BY_NAME
 
+MEMORY = "1100MB"
+"""What DuckDB may take before it goes on on disk: with what lies outside its count, a writer stays under 2 GiB whatever it reads."""
 _FULL = ("no space left", "disk full", "file too large", "out of disk", "could not write", "max_temp_directory_size")
 
 
@@ -84,7 +86,7 @@ class Store:
             temporary = self.folder / "tmp"
             shutil.rmtree(temporary, ignore_errors=True)  # left by a writer that was killed
             with full_disk_told(self.folder):
-                connection = duckdb.connect(str(self.file), config={"temp_directory": str(temporary)})
+                connection = duckdb.connect(str(self.file), config={"temp_directory": str(temporary), "memory_limit": MEMORY})
             try:
                 connection.execute("set TimeZone = 'UTC'").fetchall()
                 with full_disk_told(self.folder):
