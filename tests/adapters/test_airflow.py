@@ -401,7 +401,7 @@ def test_versions_of_a_dag_are_changes_of_the_automation_its_runs_have(tmp_path:
     assert rows(
         ledger,
         """select count(*) from changes join runs using (automation_id, version)
-        where run_id = 'airflow:invoice_export/shop-1001'""",
+        where runs.run_id = 'airflow:invoice_export/shop-1001'""",
     ) == [(1,)]
 
 
@@ -472,3 +472,43 @@ def test_a_golden_run(night: Ledger) -> None:
             "2026-11-23 02:12:10.566127+00",
         )
     ]
+
+
+# Callbacks
+
+
+def _with_callbacks(folder: Path, name: str, *events: str) -> Path:
+    """The captured log of a try that failed, as a DAG with callbacks would have written on: each event a line, a second apart."""
+    log = json.loads((FOLDER / "logs.014.json").read_text(encoding="utf-8"))
+    line = {key: value for key, value in log["content"][-1].items() if key != "logger"}
+    lines = [{**line, "timestamp": f"2026-11-23T02:13:1{n}Z", "event": event} for n, event in enumerate(events)]
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps({**log, "content": log["content"] + lines}), encoding="utf-8")
+    return file
+
+
+def test_a_callback_that_was_executed_for_a_failure_is_a_notice_of_its_run(tmp_path: Path) -> None:
+    file = _with_callbacks(
+        tmp_path,
+        "log",
+        "Marking task as UP_FOR_RETRY. dag_id=invoice_export, task_id=export",
+        "Executing callback at index 0: notify_slack",
+        "Executing callback at index 1: page_somebody",
+        "Error in callback at index 1: page_somebody",
+    )
+    with ingested(tmp_path / "project", [file, FOLDER / "dagRuns.offset0000.json"]) as ledger:
+        run = "airflow:invoice_export/manual__2026-11-23T02:11:30.082942+00:00"
+        found = rows(ledger, "select run_id, kind, channel, title, sent_at::VARCHAR, joined_by from notices")
+        assert found == [(run, "callback", "notify_slack", "retry of export", "2026-11-23 02:13:11+00", "id")]
+
+
+def test_a_callback_of_a_success_tells_nobody_of_a_failure(tmp_path: Path) -> None:
+    file = _with_callbacks(
+        tmp_path, "log", "Marking task as SUCCESS. dag_id=x", "Executing callback at index 0: celebrate"
+    )
+    with ingested(tmp_path / "project", [file]) as ledger:
+        assert rows(ledger, "select count(*) from notices") == [(0,)]
+
+
+def test_the_logs_of_the_capture_tell_of_no_callback(known_causes: Ledger) -> None:
+    assert rows(known_causes, "select count(*) from notices") == [(0,)]

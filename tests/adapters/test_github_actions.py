@@ -22,7 +22,8 @@ from aftershock.adapters.registry import adapters
 from aftershock.ledger.reader import Ledger
 
 HERE = Path(__file__).parent / "github_actions"
-SAMPLES = sorted(file for file in HERE.iterdir() if file.name != "golden.json")
+SAMPLES = sorted(file for file in HERE.iterdir() if file.is_file() and file.name != "golden.json")
+DEPLOYMENTS = sorted((HERE / "deployments").glob("*.json*"))
 GOLDEN: dict[str, Any] = json.loads((HERE / "golden.json").read_text(encoding="utf-8"))
 VENDOR = SHARED / "samples" / "github_actions"
 RUN = {
@@ -315,7 +316,6 @@ def test_the_vendors_own_examples_are_taken_in_whole(name: str, tmp_path: Path) 
     [
         "artifact-paginated",
         "check-run",
-        "deployment-status",
         "workflow-paginated",
         "workflow-run-usage",
         "workflow-usage",
@@ -332,3 +332,45 @@ def test_a_webhooks_job_may_start_after_its_first_step(tmp_path: Path) -> None:
         pairs = "steps step join steps job on step.run_id = job.run_id and step.step_key like job.step_key || '/%'"
         found = rows(ledger, f"select count(*) > 0 from {pairs} where step.started_at < job.started_at")
         assert found == [(True,)]
+
+
+# Deployments
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    return ingested(tmp_path_factory.mktemp("deployments"), DEPLOYMENTS)
+
+
+def test_a_deployment_is_one_change_of_the_workflow_whose_run_made_it(deployed: Ledger) -> None:
+    query = """select change_id, kind, version[:7], "at"::VARCHAR, "by", title, run_id, joined_by, automation_id from changes order by change_id"""
+    run, workflow = "github_actions:acme/shop/98765432", "github_actions:77"
+    assert rows(deployed, query) == [
+        ("github_actions:change/acme/shop/701", "deployment", "16c5286", "2026-11-16 07:52:00+00", "ann-berger", "production main",
+         f"{run}10", "id", workflow),
+        ("github_actions:change/acme/shop/702", "failed deployment", "16c5286", "2026-11-16 09:02:00+00", "ann-berger", "staging main",
+         f"{run}11#2", "id", workflow),
+        ("github_actions:change/acme/shop/703", "deployment", "16c5286", "2026-11-10 09:02:00+00", "ann-berger", "production main by hand",
+         None, None, None),
+    ]  # fmt: skip
+
+
+def test_a_delivery_about_a_deployment_tells_of_its_run_too(deployed: Ledger) -> None:
+    found = rows(deployed, "select run_id, status from runs order by run_id")
+    run = "github_actions:acme/shop/98765432"
+    assert found == [(f"{run}10", "succeeded"), (f"{run}11#2", "failed")]
+
+
+def test_any_order_of_files_gives_the_same_deployments(deployed: Ledger, tmp_path: Path) -> None:
+    for seed in range(2):
+        files = random.Random(seed).sample(DEPLOYMENTS, len(DEPLOYMENTS))  # noqa: S311
+        with ingested(tmp_path / str(seed), files) as other:
+            query = "select * exclude (import_id) from changes order by change_id"
+            assert rows(other, query) == rows(deployed, query)
+
+
+@needs_shared
+def test_the_vendors_example_of_a_deployments_status_is_a_change(tmp_path: Path) -> None:
+    with ingested(tmp_path, [VENDOR / "openapi_example_deployment-status.json"]) as ledger:
+        found = rows(ledger, "select change_id, kind, run_id from changes")
+        assert found == [("github_actions:change/octocat/example/42", "deployment", None)]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ingested, rows, take_in
+from support import SHARED as SHARED_FOLDER
+from support import ingested, needs_shared, rows, take_in
 
 from aftershock.adapters.n8n_database import unflatten
 from aftershock.adapters.registry import adapters
@@ -248,6 +249,21 @@ def test_every_error_workflow_run_is_a_notice_of_the_run_it_reports(database: Le
 def test_a_notice_says_when_and_by_which_system_it_went_out(database: Ledger) -> None:
     notice = rows(database, "select kind, channel, sent_at, joined_by from notices where run_id = 'n8n:13'")
     assert notice == [("error workflow", "127.0.0.1:18080", datetime(2026, 11, 23, 2, 27, 8, 80000, tzinfo=UTC), "id")]
+
+
+@needs_shared
+def test_the_notices_are_the_alerts_that_the_called_system_received(database: Ledger) -> None:
+    log = (SHARED_FOLDER / "captures" / "n8n" / "raw" / "backend_requests.jsonl").read_text(encoding="utf-8")
+    requests = [json.loads(line) for line in log.splitlines()]
+    received = [one for one in requests if one["path"] == "/alerts"]
+    sent = rows(database, "select run_id, title, sent_at from notices order by sent_at")
+    expected = [
+        (f"n8n:{one['body']['execution']}", f"{one['body']['workflow']}: {one['body']['error']}") for one in received
+    ]
+    assert [row[:2] for row in sent] == expected
+    for row, one in zip(sent, received, strict=True):
+        assert isinstance(row[2], datetime)
+        assert 0 <= (row[2] - datetime.fromisoformat(one["ts"])).total_seconds() < 1
 
 
 def test_a_crash_was_alerted_again_at_the_next_start(database: Ledger) -> None:

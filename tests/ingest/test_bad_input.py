@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import Toy  # type: ignore[attr-defined]
-from support import project_in
+from support import ingested, project_in, rows
 
 from aftershock.errors import LedgerFullError
 from aftershock.ingest import containers
@@ -429,3 +429,16 @@ def test_an_archive_that_fills_the_disk_is_told_as_a_full_disk(toy: Toy, monkeyp
     monkeypatch.setattr(containers, "_copy_bounded", full)
     with pytest.raises(LedgerFullError, match="no room left"):
         toy.take(gzip.compress(lines([record(1), record(2)]).encode()))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "iso-8859-1"])
+def test_xml_in_other_encodings_is_read(tmp_path: Path, encoding: str) -> None:
+    told = "iso-8859-1" if encoding.startswith("iso") else encoding.removesuffix("-sig")
+    report = tmp_path / "report.xml"
+    report.write_bytes(
+        f'<?xml version="1.0" encoding="{told}"?><testsuite name="s"><testcase name="Prüfung"/></testsuite>'.encode(
+            encoding
+        )
+    )
+    ledger = ingested(tmp_path / "project", [report])
+    assert rows(ledger, "select count(*) from runs where contains(native_id || automation, 'Prüfung')") == [(1,)]

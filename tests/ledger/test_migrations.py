@@ -95,6 +95,14 @@ def test_rows_of_version_1_are_found_again_by_settling(tmp_path: Path) -> None:
             assert con.execute(f"select distinct write_no from {table}").fetchall() == [(0,)]
 
 
+def test_a_change_of_an_older_version_is_what_its_file_told(tmp_path: Path) -> None:
+    with Store(old_store(tmp_path).parent).write() as writer:
+        told = writer.connection.execute(
+            "select change_id, automation_id, kind, run_id from change_observations"
+        ).fetchall()
+        assert told == [("c1", "n8n:7", "version", None)]
+
+
 def test_a_migrated_store_takes_in_files_and_is_published(tmp_path: Path) -> None:
     old_store(tmp_path)
     take_in(tmp_path, [task_page(tmp_path, 0)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 
 @dataclass(frozen=True)
@@ -232,15 +232,20 @@ shared BOOLEAN  it fits more than one client
         "notification that was sent",
         _columns("""
 notice_id VARCHAR
-run_id VARCHAR  the run it is about
-client VARCHAR
+run_id VARCHAR  the run it is about; null where none, or more than one, fits
+client VARCHAR  its run's
 channel VARCHAR
 recipient VARCHAR
-kind VARCHAR
+kind VARCHAR  incident, alert, issue, error workflow, callback, status page and the like
 sent_at TIMESTAMPTZ
-acknowledged_at TIMESTAMPTZ
+acknowledged_at TIMESTAMPTZ  when first; null: never
 resolved_at TIMESTAMPTZ
-joined_by VARCHAR  id, key, time or text
+joined_by VARCHAR  how its run was found: id, key, text or time
+automation_id VARCHAR  its run's, else the one automation that it names
+source VARCHAR  the configured instance that sent it
+title VARCHAR
+text VARCHAR  what it says, redacted and shortened
+key VARCHAR  what its tool groups repetitions by: dedup key, alias, monitor
 """),
     ),
     Table(
@@ -254,6 +259,10 @@ version VARCHAR
 at TIMESTAMPTZ
 by VARCHAR
 kind VARCHAR
+run_id VARCHAR  the run that made it, such as a deployment's
+joined_by VARCHAR  how its run (id), else its automation (key, text) was found; null where the record says it or nothing does
+source VARCHAR  the configured instance that tells of it
+title VARCHAR  what changed, redacted
 """),
     ),
     Table(
@@ -359,6 +368,32 @@ sent_at TIMESTAMPTZ
 acknowledged_at TIMESTAMPTZ
 resolved_at TIMESTAMPTZ
 joined_by VARCHAR
+source VARCHAR
+title VARCHAR
+text VARCHAR
+key VARCHAR
+record_keys VARCHAR[]  business records that it names: type and key
+"""),
+        public=False,
+    ),
+    Table(
+        "change_observations",
+        "statement of a file about a change",
+        _columns("""
+import_id VARCHAR
+observed_at TIMESTAMPTZ
+change_id VARCHAR
+automation_id VARCHAR
+version VARCHAR
+at TIMESTAMPTZ
+by VARCHAR
+kind VARCHAR
+run_id VARCHAR
+joined_by VARCHAR
+source VARCHAR
+title VARCHAR
+text VARCHAR
+key VARCHAR
 """),
         public=False,
     ),
@@ -382,7 +417,12 @@ enabled BOOLEAN
     Table(
         "ledger_state",
         "ledger (one row)",
-        _columns("commits BIGINT  number of the last committed write\n"),
+        _columns("""
+commits BIGINT  number of the last committed write
+joins_from TIMESTAMPTZ  runs and notices changed since notices were last joined: from when
+joins_to TIMESTAMPTZ  until when
+joins_names UBIGINT  the automations' names as they were then
+"""),
         public=False,
     ),
     Table("schema_version", "applied migration", _columns("version INTEGER\napplied_at TIMESTAMPTZ\n"), public=False),

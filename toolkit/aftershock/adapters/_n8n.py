@@ -181,14 +181,16 @@ left join calls on calls.place = told.place and calls.name = node
 _NOTICES = f"""
 with {_ran("mode = 'error' and status = 'success'")},
 reported as (
-    select place, first(json_extract_string(items[1], '$.json.execution.id')) as run_id
+    select place, first(json_extract_string(items[1], '$.json.execution.id')) as run_id, first(json_extract(items[1], '$.json')) as report
     from ran where len(inputs) = 0 group by place),
 sent as (
     select ran.place, string_agg(distinct system, ', ' order by system) as channel, count(faults.error) as n_failed
     from ran left join faults using (place, node, run) left join calls on calls.place = ran.place and calls.name = node
     group by all)
 select place, coalesce(run_id, data.parentExecution.executionId) as native_id, id as notice,
-       'error workflow' as kind, channel, stoppedAt as sent_at, 'id' as joined_by, {_CHANGED_AT} as updated_at
+       'error workflow' as kind, channel, stoppedAt as sent_at, 'id' as joined_by,
+       concat_ws(': ', report ->> '$.workflow.name', coalesce(report ->> '$.execution.error.message', report ->> '$.trigger.error.message')) as title,
+       {_CHANGED_AT} as updated_at
 from records join sent using (place) left join reported using (place)
 where n_failed = 0 and coalesce(run_id, data.parentExecution.executionId) is not null
 """

@@ -2,6 +2,8 @@
 
 `GET /eventLogs` knows the tries whose worker died: the task instance itself says only `failed`. `GET .../logs/{try}`
 (JSON) has the exception, or the signal that killed the process, and what the task printed.
+Callbacks of a failure or a retry are notices where the log tells that one was executed and went well: Airflow 2 writes it, Airflow 3 writes
+only those that failed, so there its silence says nothing. Callbacks of a whole DAG run stand in the scheduler's own logs.
 """
 
 from typing import Final
@@ -109,6 +111,23 @@ from tries where dag_id is not null and run_id is not null and task_id is not nu
 }
 
 
+# "Marking task as FAILED. ...", then "Executing callback at index 0: notify_slack", and no "Error in callback at index 0: ..." after it.
+_CALLBACKS: Final = rf"""{_OF_THE_TRY}, marked as (
+    select place, number, as_time(line."timestamp") as told_at, line.event as event,
+           regexp_extract(line.event, '^Executing callback at index ([0-9]+): (.+)$', ['index', 'name']) as callback,
+           regexp_extract(line.event, '^Error in callback at index ([0-9]+):', 1) as error,
+           last_value(nullif(regexp_extract(line.event, '^Marking task as ([A-Z_]+)', 1), '') ignore nulls) over (partition by place order by number) as mark
+    from lines
+)
+select place, dag_id as scope, run_id as native_id, 'callback' as kind, callback.name as channel, told_at as sent_at, 'id' as joined_by,
+       concat_ws('/', dag_id, run_id, task_id, map_index, try_number, callback.index) as notice,
+       case mark when 'FAILED' then 'failure' else 'retry' end || ' of ' || task_id as title, told_at as updated_at
+from marked join tries using (place)
+where callback.index <> '' and mark in ('FAILED', 'UP_FOR_RETRY') and dag_id is not null and run_id is not null and task_id is not null
+  and not exists (from marked failed where failed.place = marked.place and failed.number > marked.number and failed.error = marked.callback.index)
+"""
+
+
 def _is_task_log(sample: Sample) -> bool:
     return '"content"' in sample.text and "::group::Log message source details" in sample.text
 
@@ -144,6 +163,6 @@ EXPORTS = (
             ' map_index INTEGER, try_number INTEGER, "timestamp" VARCHAR, signal_name VARCHAR,'
             " error_detail STRUCT(exc_type VARCHAR, exc_value VARCHAR)[])[]",
         },
-        select=TASK_LOG,
+        select={**TASK_LOG, "notices": _CALLBACKS},
     ),
 )

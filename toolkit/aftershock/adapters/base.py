@@ -47,9 +47,12 @@ CANONICAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "notices": (
             "scope", "native_id", "run_attempt", "notice", "channel", "recipient", "kind", "sent_at", "acknowledged_at",
-            "resolved_at", "joined_by", "updated_at",
+            "resolved_at", "joined_by", "title", "text", "key", "payload", "updated_at",
         ),
-        "changes": ("automation_scope", "automation_native_id", "automation", "version", "at", "by", "kind"),
+        "changes": (
+            "automation_scope", "automation_native_id", "automation", "change", "version", "at", "by", "kind", "scope", "native_id",
+            "run_attempt", "joined_by", "title", "text", "key", "updated_at",
+        ),
         "automations": ("scope", "native_id", "name", "owner", "schedule", "enabled", "updated_at"),
         "coverage": ("automation", "covers_from", "covers_to", "completeness"),
         "set_aside": ("reason",),
@@ -66,6 +69,11 @@ the record's own time of last change.
 `parent_scope` left null is the run's own scope; '*' says that only the parent's id is known: the one run of the source that has it.
 steps: `scope`, `native_id`, `run_attempt` name the run; `key` (else `name`) the step in it; `operation` and `system` say what
 its touches did and where. A file that knows only steps also selects `runs`, with what it knows of them (place: min(place)).
+notices: `notice` is the tool's own id of it; `scope`, `native_id`, `run_attempt` name the run of this very tool it is about, with
+`joined_by` 'id'. Left out, the run is looked for in all tools by what `key` (dedup key, alias, monitor), `title` and `text` say:
+put addresses and ids there. Business keys are looked for in `payload`, else in these three; it is not stored.
+changes: `change` is the tool's own id of it; `scope`, `native_id`, `run_attempt` the run that made it. Run and automation left out are
+looked for like a notice's.
 rejects: records that cannot be mapped, and why, where the column types alone cannot tell; the other SELECTs may give them too.
 coverage: one or more rows, without `place`; left out, the file covers from its first to its last run, completeness unknown.
 """

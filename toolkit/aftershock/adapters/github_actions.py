@@ -3,6 +3,8 @@
 `GET /repos/{owner}/{repo}/actions/runs` (also of one workflow, one run, one attempt), `GET .../runs/{id}/jobs` and one job;
 `gh run list --json` and `gh run view --json` with at least `databaseId,attempt,status,conclusion` (and, to be sure of the
 repository and the workflow: `url,workflowDatabaseId`); deliveries of the webhooks `workflow_run` and `workflow_job`.
+Deployments are changes: `GET .../deployments`, `GET .../deployments/{id}/statuses`, webhooks `deployment` and `deployment_status`. The webhooks
+name the run that deploys; of the others only a status's `log_url` may.
 The list shows each run's last attempt only: earlier ones are at `.../runs/{id}/attempts/{n}`.
 """
 
@@ -230,19 +232,93 @@ _HOOK_JOBS: Final = f"""
 """
 
 
+_DEPLOYMENT: Final = {
+    "id": "BIGINT",
+    "sha": "VARCHAR",
+    "ref": "VARCHAR",
+    "environment": "VARCHAR",
+    "description": "VARCHAR",
+    "creator": "STRUCT(login VARCHAR)",
+    "created_at": TIME,
+    "updated_at": TIME,
+    "url": "VARCHAR",
+    "repository_url": "VARCHAR",
+}
+_DEPLOYMENT_STATUS: Final = {
+    "id": "BIGINT",
+    "state": "VARCHAR",
+    "environment": "VARCHAR",
+    "creator": "STRUCT(login VARCHAR)",
+    "created_at": TIME,
+    "updated_at": TIME,
+    "target_url": "VARCHAR",
+    "log_url": "VARCHAR",
+    "deployment_url": "VARCHAR",
+    "repository_url": "VARCHAR",
+}
+
+
+def _deployed_in(url: str) -> str:
+    """`owner/name` out of the address of a deployment, of one of its statuses or of the repository."""
+    return rf"nullif(regexp_extract({url}, '/repos/([^/]+/[^/]+)', 1), '')"
+
+
+_DEPLOYMENTS: Final = """
+    select place, coalesce(repository, '') || '/' || id as change, 'deployment' as kind, sha as version, created_at as "at", creator.login as "by",
+           concat_ws(' ', environment, ref, nullif(description, '')) as title, updated_at
+    from ({deployments}) where id is not null
+"""
+# A status says how its deployment went, and perhaps where it can be watched. An address is where its run may be found by.
+_DEPLOYMENT_STATUSES: Final = r"""
+    select place, coalesce(repository, '') || '/' || deployment as change, created_at as "at",
+           case when lower(state) in ('failure', 'error') then 'failed deployment' else 'deployment' end as kind,
+           concat_ws(' ', nullif(log_url, ''), nullif(target_url, '')) as text, coalesce(updated_at, created_at) as updated_at
+    from (select *, coalesce(nullif(regexp_extract(deployment_url, '/deployments/([0-9]+)', 1), ''), named) as deployment from ({statuses}))
+    where deployment is not null
+"""
+
+
 def _is_page(sample: Sample) -> bool:
     """The envelope of GitHub's lists, of which one or more (`--paginate --slurp`) stand in the file."""
     first = sample.top[0] if isinstance(sample.top, list) and sample.top else sample.top
     return isinstance(first, Mapping) and "total_count" in first
 
 
+_HOOK_DEPLOYMENTS: Final = f"""
+    select * replace ({_times(_DEPLOYMENT)})
+    from (select place, repository.full_name as repository, unnest(deployment) from records where deployment is not null)
+"""
+_HOOK_STATUSES: Final = f"""
+    select * replace ({_times(_DEPLOYMENT_STATUS)})
+    from (select place, repository.full_name as repository, deployment.id::VARCHAR as named, unnest(deployment_status)
+          from records where deployment_status is not null and deployment is not null)
+"""
+# Without its attempt the run is looked for by its id.
+_HOOK_CHANGES: Final = f"""
+    with runs as (
+        select place, repository.full_name as scope, coalesce(workflow_run.id, workflow_job.run_id) as run_id, workflow.id::VARCHAR as workflow,
+               coalesce(workflow_run.run_attempt, workflow_job.run_attempt) as run_attempt
+        from records
+    )
+    select told.* exclude (text), runs.workflow as automation_native_id, concat_ws(' ', told.text, run_id) as text,
+           case when run_attempt is not null then scope end as scope, case when run_attempt is not null then run_id end as native_id,
+           run_attempt, case when run_attempt is not null and run_id is not null then 'id' end as joined_by
+    from (
+        {_DEPLOYMENTS.format(deployments=_HOOK_DEPLOYMENTS)}
+        union all by name
+        {_DEPLOYMENT_STATUSES.format(statuses=_HOOK_STATUSES)}
+    ) told left join runs using (place)
+"""
+_EVENTS: Final = ("workflow_run", "workflow_job", "deployment", "deployment_status")
+
+
 def _has_deliveries(sample: Sample) -> bool:
-    """A delivery of one of the two webhooks among the first values: a log of deliveries holds other events too."""
+    """A delivery of one of these webhooks among the first values: a log of deliveries holds other events too."""
     values: list[Any] = sample.top if isinstance(sample.top, list) else [sample.top]
     return any(
         isinstance(value, Mapping)
         and "action" in value
-        and any(isinstance(value.get(event), Mapping) for event in ("workflow_run", "workflow_job"))
+        and any(isinstance(value.get(event), Mapping) for event in _EVENTS)
         for value in values
     )
 
@@ -294,19 +370,45 @@ EXPORTS = (
         select={"runs": _runs(_GH_RUNS), "steps": _steps(_GH_JOBS)},
     ),
     Export(
+        name="deployments",
+        form="json",
+        requires=frozenset({"id", "sha", "ref", "task", "environment", "statuses_url"}),
+        columns=_DEPLOYMENT,
+        select={
+            "changes": _DEPLOYMENTS.format(
+                deployments=f"select *, {_deployed_in('coalesce(repository_url, url)')} as repository from records"
+            )
+        },
+    ),
+    Export(
+        name="deployment statuses",
+        form="json",
+        requires=frozenset({"id", "state", "deployment_url", "created_at"}),
+        columns=_DEPLOYMENT_STATUS,
+        select={
+            "changes": _DEPLOYMENT_STATUSES.format(
+                statuses=f"select *, null::VARCHAR as named, {_deployed_in('coalesce(repository_url, deployment_url)')} as repository from records"
+            )
+        },
+    ),
+    Export(
         name="webhooks",
         form="json",
         claims=_has_deliveries,
         columns={
             "repository": "STRUCT(full_name VARCHAR)",
-            "workflow": 'STRUCT("name" VARCHAR)',
+            "workflow": 'STRUCT(id BIGINT, "name" VARCHAR)',
             "workflow_run": _struct(_RUN),
             "workflow_job": _struct(_JOB),
+            "deployment": _struct(_DEPLOYMENT),
+            "deployment_status": _struct(_DEPLOYMENT_STATUS),
         },
         select={
             "runs": f"{_runs(_HOOK_RUNS)} union all by name {_runs_of_jobs(_HOOK_JOBS)}",
             "steps": _steps(_HOOK_JOBS),
-            "set_aside": "select place, 'delivery of another event' as reason from records where workflow_run is null and workflow_job is null",
+            "changes": _HOOK_CHANGES,
+            "set_aside": "select place, 'delivery of another event' as reason from records"
+            " where workflow_run is null and workflow_job is null and deployment is null",
         },
     ),
 )

@@ -74,7 +74,10 @@ def _version(module: ModuleType) -> str:
         if one.__name__ in sources:
             continue
         sources[one.__name__] = inspect.getsource(one)
-        imported = re.findall(rf"from {re.escape(folder.__name__)}\.(\w+) import", sources[one.__name__])
+        package = re.escape(folder.__name__)
+        imported = re.findall(rf"from {package}\.(\w+) import", sources[one.__name__])
+        for names in re.findall(rf"from {package} import \(?([\w, \n]+)", sources[one.__name__]):
+            imported += re.findall(r"\b_\w+", names)
         waiting += [
             importlib.import_module(f"{folder.__name__}.{name}") for name in imported if name not in _NOT_ADAPTERS
         ]

@@ -15,8 +15,8 @@ import duckdb
 
 from aftershock.adapters.base import CANONICAL, CANONICAL_TYPES, Adapter, Export
 from aftershock.errors import AdapterError
-from aftershock.ingest.clean import clean_texts, fingerprint_texts
-from aftershock.ingest.keys import matched_rules, touches_sql
+from aftershock.ingest.clean import MAX_TEXT, clean_texts, fingerprint_texts
+from aftershock.ingest.keys import matched_rules, needs_payload, touches_sql
 from aftershock.ingest.sql import identifier, literal
 from aftershock.model import STATUS_WORDS
 from aftershock.project import Project
@@ -41,24 +41,57 @@ class Context:
     def prefix(self) -> str:
         return f"{self.tool}:" if self.source == self.tool else f"{self.tool}@{self.source}:"
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The canonical tables that the adapter selects; those of all others are empty, and nothing is done about them."""
+        return tuple(table for table in CANONICAL if table in self.export.select)
 
-def select(con: duckdb.DuckDBPyConnection, context: Context) -> None:
-    """Run the adapter's SELECTs into temporary tables `sel_<table>`, all canonical columns filled up with nulls."""
-    for table, columns in CANONICAL.items():
-        query = context.export.select.get(table)
-        place = [] if table == "coverage" else ["place"]
-        names = [*place, *columns]
-        if query is None:
-            body = ", ".join(f"null::{_type(name)} as {identifier(name)}" for name in names)
-            con.execute(f"create or replace temp table sel_{table} as select {body} limit 0").fetchall()
-            continue
+    def of_records(self, *but: str) -> tuple[str, ...]:
+        """The selected tables with a row for each record, without those named."""
+        return tuple(table for table in self.tables if table not in ("coverage", "rejects", *but))
+
+
+def define_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """The empty temporary tables `sel_<table>`, once for a connection."""
+    for table in CANONICAL:
+        body = ", ".join(f"{identifier(name)} {_type(name)}" for name in _names(table))
+        con.execute(f"create or replace temp table sel_{table} ({body})").fetchall()
+
+
+def select(con: duckdb.DuckDBPyConnection, context: Context, filled: set[str]) -> None:
+    """Run the adapter's SELECTs into temporary tables `sel_<table>`, all canonical columns filled up with nulls.
+
+    `filled`: the tables that hold something of the file before; of this one afterwards.
+    """
+    for table in sorted(filled - set(context.tables)):
+        con.execute(f"delete from sel_{table}").fetchall()
+        filled.discard(table)
+    filled.update(context.tables)
+    unread = () if needs_payload(context.project) else ("payload",)
+    for table in context.tables:
+        query = context.export.select[table]
         have = _columns_of(con, context, table, query)
-        body = ", ".join(_column(name, have) for name in names)
+        body = ", ".join(_column(name, have, unread) for name in _names(table))
         _run_select(con, f"sel_{table}", body, query, halve=table != "coverage")
-    _reject_without_id(con)
+    _reject_without_id(con, context)
+
+
+def _names(table: str) -> tuple[str, ...]:
+    return (*(() if table == "coverage" else ("place",)), *CANONICAL[table])
+
+
+_SHAPES: Final[dict[tuple[str, str], Mapping[str, str]]] = {}
 
 
 def _columns_of(con: duckdb.DuckDBPyConnection, context: Context, table: str, query: str) -> Mapping[str, str]:
+    """The columns that a SELECT gives, and their types: the same for every file of an export."""
+    key = (query, repr(sorted(context.export.columns.items())))
+    if key not in _SHAPES:
+        _SHAPES[key] = _described(con, context, table, query)
+    return _SHAPES[key]
+
+
+def _described(con: duckdb.DuckDBPyConnection, context: Context, table: str, query: str) -> Mapping[str, str]:
     try:
         have = {row[0]: row[1] for row in con.execute(f"describe {query}").fetchall()}
     except duckdb.Error as error:
@@ -71,9 +104,9 @@ def _columns_of(con: duckdb.DuckDBPyConnection, context: Context, table: str, qu
     return have
 
 
-def _column(name: str, have: Mapping[str, str]) -> str:
+def _column(name: str, have: Mapping[str, str], unread: Sequence[str]) -> str:
     kind = _type(name)
-    if name not in have:
+    if name not in have or name in unread:
         return f"null::{kind} as {identifier(name)}"
     if name == "status_raw" and have[name].endswith("[]"):
         # one key per record, the words of the tuple side by side
@@ -92,18 +125,21 @@ def _run_select(con: duckdb.DuckDBPyConnection, target: str, body: str, query: s
         if not halve:
             raise
         con.execute("create or replace temp table all_records as from records").fetchall()
+        con.execute("create or replace temp table some_records as from all_records limit 0").fetchall()
+        con.execute("create or replace temp view records as from some_records").fetchall()
         con.execute(f"create or replace temp table {target} as select {body} from ({query}) limit 0").fetchall()
         places = [row[0] for row in con.execute("select place from all_records order by place").fetchall()]
         _by_halves(con, f"insert into {target} select {body} from ({query})", places, str(error))
         con.execute(
-            "create or replace temp table records as from all_records anti join (select record as place from staged_rejects) using (place)"
+            "create or replace temp table some_records as from all_records anti join (select record as place from staged_rejects) using (place)"
         ).fetchall()
 
 
 def _by_halves(con: duckdb.DuckDBPyConnection, statement: str, places: Sequence[int], why: str) -> None:
     """Insert what can be inserted; what fails alone is a reject."""
     con.execute(
-        "create or replace temp table records as from all_records where place between ? and ?", [places[0], places[-1]]
+        "create or replace temp table some_records as from all_records where place between ? and ?",
+        [places[0], places[-1]],
     ).fetchall()
     try:
         con.execute(statement).fetchall()
@@ -119,58 +155,78 @@ def _by_halves(con: duckdb.DuckDBPyConnection, statement: str, places: Sequence[
         _by_halves(con, statement, places[middle:], why)
 
 
-def _reject_without_id(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("insert into staged_rejects select place, '', field, seen, reason, null from sel_rejects").fetchall()
+def _reject_without_id(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    if "rejects" in context.tables:
+        con.execute(
+            "insert into staged_rejects select place, '', field, seen, reason, null from sel_rejects"
+        ).fetchall()
     for table in ("runs", "steps"):
-        con.execute(f"""
-            insert into staged_rejects
-            select distinct place, '', 'native_id', null, 'has no id', null from sel_{table} where coalesce(trim(native_id), '') = ''
-        """).fetchall()
-    for table in ("runs", "steps", "notices", "changes", "automations", "set_aside"):
+        if table in context.tables:
+            con.execute(f"""
+                insert into staged_rejects
+                select distinct place, '', 'native_id', null, 'has no id', null from sel_{table} where coalesce(trim(native_id), '') = ''
+            """).fetchall()
+    if not _any(con, "staged_rejects"):
+        return
+    for table in context.of_records():
         con.execute(f"delete from sel_{table} where place in (select record from staged_rejects)").fetchall()
 
 
-def account(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+def _any(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    return bool(con.execute(f"select 1 from {table} limit 1").fetchall())
+
+
+def account(con: duckdb.DuckDBPyConnection, context: Context) -> tuple[int, int, int]:
     """How many records were mapped, set aside and rejected. Every record is one of the three; a forgotten one is a reject."""
-    con.execute("""
+    told = " union all ".join(f"select place from sel_{table}" for table in context.of_records())
+    con.execute(f"""
         insert into staged_rejects
-        select place, '', null, null, 'nothing in it is known to this adapter', null from records
-        where place not in (select place from sel_runs union select place from sel_steps union select place from sel_notices
-            union select place from sel_changes union select place from sel_automations union select place from sel_set_aside)
-          and place not in (select record from staged_rejects)
+        select place, '', null, null, 'nothing in it is known to this adapter', null
+        from records anti join ({told or "select null::BIGINT as place"}) using (place)
+        where place not in (select record from staged_rejects)
     """).fetchall()
-    con.execute("""
-        delete from sel_set_aside where place in (select place from sel_runs union all select place from sel_steps
-            union all select place from sel_notices union all select place from sel_changes union all select place from sel_automations)
+    if "set_aside" in context.tables:
+        mapped = " union all ".join(f"select place from sel_{table}" for table in context.of_records("set_aside"))
+        if mapped:
+            con.execute(f"delete from sel_set_aside where place in ({mapped})").fetchall()
+    [(records, set_aside, rejects, broken)] = con.execute("""
+        select (select count(*) from records), (select count(distinct place) from sel_set_aside),
+               (select count(distinct record) from staged_rejects),
+               (select count(distinct record) from staged_rejects semi join records on records.place = staged_rejects.record)
     """).fetchall()
-    row = con.execute("""
-        select (select count(*) from records where place not in (select record from staged_rejects) and place not in (select place from sel_set_aside)),
-               (select count(distinct place) from sel_set_aside), (select count(distinct record) from staged_rejects)
-    """).fetchall()[0]
-    return int(row[0]), int(row[1]), int(row[2])
+    return int(records) - int(broken) - int(set_aside), int(set_aside), int(rejects)
 
 
 def clean(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """Take secrets out of the texts that will be kept, and fingerprint errors. Payloads stay: keys are found in them yet."""
-    clean_texts(con, context.project.privacy)
+    clean_texts(con, context.project.privacy, context.tables)
     fingerprint_texts(con)
 
 
 def observe(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """Write the observations of this file, and name what they touch for settling."""
+    tables = context.tables
     _status_words(con, context)
-    _run_rows(con, context)
-    _step_rows(con, context)
-    _touch_rows(con, context)
-    _notice_rows(con, context)
-    _automation_rows(con, context)
-    _change_rows(con, context)
+    if "runs" in tables:
+        _run_rows(con, context)
+    if "steps" in tables:
+        _step_rows(con, context)
+    if "runs" in tables:
+        _touch_rows(con, context)
+    if "notices" in tables:
+        _notice_rows(con, context)
+    if "runs" in tables or "automations" in tables:
+        _automation_rows(con, context)
+    if "changes" in tables:
+        _change_rows(con, context)
 
 
 def _status_words(con: duckdb.DuckDBPyConnection, context: Context) -> None:
-    con.execute("create or replace temp table status_words (raw_key VARCHAR, our_word VARCHAR)").fetchall()
-    if context.adapter.status.words:
-        con.executemany("insert into status_words values (?, ?)", list(context.adapter.status.words.items()))
+    words = ", ".join(f"({literal(raw)}, {literal(ours)})" for raw, ours in context.adapter.status.words.items())
+    con.execute(f"""
+        create or replace temp table status_words as
+        from (values {words or "(null, null)"}) words(raw_key, our_word)
+    """).fetchall()
 
 
 def _status(alias: str) -> str:
@@ -201,9 +257,9 @@ def _automation_id(context: Context, scope: str, native: str, name: str) -> str:
 def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     own_chain = "sel.retry_of = sel.native_id and sel.retry_of_attempt is not null"
     con.execute(f"""
-        create or replace temp table new_runs as
+        create or replace temp view new_runs as
         with named as (
-            select sel.*, {_status("sel")} as our_status, sel.error_message as message, sel.error_type as type,
+            select sel.* exclude (payload), {_status("sel")} as our_status, sel.error_message as message, sel.error_type as type,
                    {matched_rules(context.project, "sel.payload", "sel.tags")} as clients, records.tz_assumed as assumed
             from sel_runs sel {_words_join("sel")} left join records using (place)
         )
@@ -214,17 +270,18 @@ def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                native_id, clients, attempt, role, our_status as status, status_raw, "trigger", queued_at, started_at, ended_at,
                duration_s, items_in, items_out, version, correlation_id, type as error_type, message as error_message,
                prints.fingerprint, assumed as tz_assumed,
-               case when {own_chain.replace("sel.", "")} then {run_id_sql(context, "scope", "retry_of", "1")}
-                    when retry_of is not null then {run_id_sql(context, "scope", "retry_of", "retry_of_attempt")} end as retry_of,
+               nullif(case when {own_chain.replace("sel.", "")} then {run_id_sql(context, "scope", "retry_of", "1")}
+                           when retry_of is not null then {run_id_sql(context, "scope", "retry_of", "retry_of_attempt")} end, run_id) as retry_of,
                case when parent_native_id is not null
                     then {run_id_sql(context, "coalesce(parent_scope, scope)", "parent_native_id", "parent_attempt")} end as parent_run_id
         from named {_PRINTS_JOIN}
     """).fetchall()
-    con.execute("update new_runs set retry_of = null where retry_of = run_id").fetchall()
     con.execute(
         "insert into run_observations by name select * exclude (place), getvariable('write_no') as write_no from new_runs"
     ).fetchall()
-    con.execute("insert into touched_runs select run_id from new_runs").fetchall()
+    con.execute(
+        "insert into touched_runs select distinct run_id from run_observations where write_no = getvariable('write_no')"
+    ).fetchall()
 
 
 def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
@@ -253,18 +310,21 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     found = touches_sql(context.project, "payload")
     if found is None:
         return
-    con.execute(f"""
-        create or replace temp table new_touches as
-        with payloads as (
+    payloads = [f"""
             select runs.run_id, null::VARCHAR as step_id, {literal(context.tool)} as system, 'unknown' as operation,
                    concat_ws(' ', sel.payload, array_to_string(sel.tags, ' '), sel.correlation_id) as payload,
                    null::TIMESTAMPTZ as "at"
             from sel_runs sel join (select distinct place, native_id, run_id from new_runs) runs using (place, native_id)
-            where coalesce(sel.payload, sel.correlation_id) is not null or len(sel.tags) > 0
-            union all
+            where coalesce(sel.payload, sel.correlation_id) is not null or len(sel.tags) > 0"""]
+    if "steps" in context.tables:
+        payloads.append(f"""
             select run_id, step_id, coalesce(system, {literal(context.tool)}), coalesce(operation, 'unknown'), payload,
                    coalesce(ended_at, started_at) as "at"
-            from new_steps where payload is not null
+            from new_steps where payload is not null""")
+    con.execute(f"""
+        create or replace temp table new_touches as
+        with payloads as (
+            {" union all ".join(payloads)}
         ), found as (select * exclude (payload), unnest({found}) as hit from payloads)
         select {literal(context.import_id)} as import_id,
                md5(concat_ws('|', run_id, step_id, system, hit.entity_type, hit.entity_key, operation, hit.client)) as touch_id, run_id, step_id,
@@ -278,16 +338,20 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 
 
 def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
+    keys = touches_sql(context.project, "coalesce(payload, concat_ws(' ', \"key\", title, text))")
+    hits = f"list_transform({keys}, lambda hit: concat_ws('|', hit.entity_type, hit.entity_key))" if keys else "null::VARCHAR[]"
     con.execute(f"""
         create or replace temp table new_notices as
         select {literal(context.import_id)} as import_id, coalesce(updated_at, sent_at, {_t(context.file_time)}) as observed_at,
-               {literal(context.prefix)} || 'notice/' || coalesce(notice, md5(concat_ws('|', native_id, channel, recipient, kind, sent_at))) as notice_id,
+               {literal(context.prefix)} || 'notice/' || coalesce(notice, md5(concat_ws('|', native_id, channel, recipient, kind, sent_at, title))) as notice_id,
                case when native_id is not null then {run_id_sql(context, "scope", "native_id", "run_attempt")} end as run_id,
-               channel, recipient, kind, sent_at, acknowledged_at, resolved_at, joined_by
+               channel, recipient, kind, sent_at, acknowledged_at, resolved_at, joined_by, {literal(context.source)} as source,
+               left(nullif(title, ''), {MAX_TEXT}) as title, left(nullif(text, ''), {MAX_TEXT}) as text,
+               nullif("key", '') as "key", list_distinct({hits}) as record_keys
         from sel_notices
     """).fetchall()
     con.execute("insert into notice_observations by name from new_notices").fetchall()
-    con.execute("insert into touched_runs select run_id from new_notices").fetchall()
+    con.execute("insert into touched_notices select notice_id from new_notices").fetchall()
 
 
 def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
@@ -314,12 +378,16 @@ def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 def _change_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_changes as
-        select distinct {literal(context.import_id)} as import_id, automation_id, md5(concat_ws('|', automation_id, version, "at", kind)) as change_id,
-               version, "at", "by", kind
+        select {literal(context.import_id)} as import_id, coalesce(updated_at, "at", {_t(context.file_time)}) as observed_at,
+               case when change is null then md5(concat_ws('|', automation_id, version, "at", kind))
+                    else {literal(context.prefix)} || 'change/' || change end as change_id, automation_id, version, "at", "by", kind,
+               case when native_id is not null then {run_id_sql(context, "scope", "native_id", "run_attempt")} end as run_id, joined_by,
+               {literal(context.source)} as source, left(nullif(title, ''), {MAX_TEXT}) as title, left(nullif(text, ''), {MAX_TEXT}) as text,
+               nullif("key", '') as "key"
         from (select *, {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} as automation_id from sel_changes)
     """).fetchall()
-    con.execute("delete from changes where change_id in (select change_id from new_changes)").fetchall()
-    con.execute("insert into changes by name from new_changes").fetchall()
+    con.execute("insert into change_observations by name select distinct * from new_changes").fetchall()
+    con.execute("insert into touched_changes select distinct change_id from new_changes").fetchall()
 
 
 def _t(time: datetime) -> str:

@@ -5,6 +5,7 @@ Only distinct texts that look suspicious go through the long chain of patterns; 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import duckdb
@@ -27,26 +28,37 @@ _TEXTS: Final = {
 _NOTE: Final = r" … \(\d+ characters\)$"
 
 
-def clean_texts(con: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
+def clean_texts(con: duckdb.DuckDBPyConnection, privacy: Privacy, tables: Sequence[str]) -> None:
     """Take secrets out of every text that will be stored, then cut what is long: half a secret is none that a pattern knows."""
-    for table in ("sel_runs", "sel_steps"):
+    filled = [f"sel_{table}" for table in tables]
+    if con.execute("select 1 from staged_rejects limit 1").fetchall():
+        filled.append("staged_rejects")
+    long = [table for table in ("sel_runs", "sel_steps") if table in filled and _has_long(con, table)]
+    for table in long:
         con.execute(f"""
             update {table} set error_message = left(error_message, {_LOOKED_AT}) || ' … (' || length(error_message) || ' characters)'
             where length(error_message) > {MAX_TEXT}
         """).fetchall()
-    _redact(con, privacy)
-    for table in ("sel_runs", "sel_steps"):
+    _redact(con, privacy, {table: columns for table, columns in _TEXTS.items() if table in filled})
+    for table in long:
         con.execute(f"""
             update {table} set error_message = left(error_message, {MAX_TEXT}) || regexp_extract(error_message, '{_NOTE}')
             where length(error_message) > {MAX_TEXT} + 40
         """).fetchall()
-    con.execute("update staged_rejects set seen = left(seen, 200), raw = left(raw, 2000)").fetchall()
+    if "staged_rejects" in filled:
+        con.execute("update staged_rejects set seen = left(seen, 200), raw = left(raw, 2000)").fetchall()
 
 
-def _redact(con: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
+def _has_long(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    return bool(con.execute(f"select 1 from {table} where length(error_message) > {MAX_TEXT} limit 1").fetchall())
+
+
+def _redact(con: duckdb.DuckDBPyConnection, privacy: Privacy, texts: Mapping[str, Sequence[str]]) -> None:
     every = " union all ".join(
-        f'select "{column}" as text from {table}' for table, columns in _TEXTS.items() for column in columns
+        f'select "{column}" as text from {table}' for table, columns in texts.items() for column in columns
     )
+    if not every:
+        return
     suspicious = needs_redaction_sql("text", emails=privacy.redact_emails, personal_fields=privacy.personal_fields)
     con.execute(
         f"create or replace temp table dirty as select distinct text from ({every}) where {suspicious}"
@@ -55,9 +67,9 @@ def _redact(con: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
         return
     clean = redact_sql("text", emails=privacy.redact_emails, personal_fields=privacy.personal_fields)
     con.execute(f"create or replace temp table cleaned as select text, {clean} as clean from dirty").fetchall()
-    for table, columns in _TEXTS.items():
+    for table, columns in texts.items():
         for column in columns:
-            con.execute(f'update {table} set "{column}" = clean from cleaned where "{column}" = text').fetchall()
+            con.execute(f'update {table} set "{column}" = clean from cleaned where {table}."{column}" = cleaned.text').fetchall()
 
 
 def fingerprint_texts(con: duckdb.DuckDBPyConnection) -> None:

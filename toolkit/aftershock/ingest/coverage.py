@@ -21,14 +21,14 @@ def coverage_rows(con: duckdb.DuckDBPyConnection, context: Context, source: Sour
             [context.import_id, context.source],
         ).fetchall()
         return
-    if context.export.rank:
+    if context.export.rank or "runs" not in context.tables:
         return  # a secondary source does not promise to hold every run
     unit = source.covers if source else "records"
     if unit == "records":
         con.execute(
             """insert into coverage
                select ?, ?, null, min(coalesce(queued_at, started_at, ended_at)), max(coalesce(ended_at, started_at, queued_at)), 'unknown'
-               from new_runs having min(coalesce(queued_at, started_at, ended_at)) is not null""",
+               from sel_runs having min(coalesce(queued_at, started_at, ended_at)) is not null""",
             [context.import_id, context.source],
         ).fetchall()
         return
@@ -37,9 +37,9 @@ def coverage_rows(con: duckdb.DuckDBPyConnection, context: Context, source: Sour
         f"""
         insert into coverage
         with units as (
-            select distinct date_trunc('{unit}', timezone(?, coalesce(started_at, queued_at, ended_at))) as begin from new_runs
+            select distinct date_trunc('{unit}', timezone(?, coalesce(started_at, queued_at, ended_at))) as begin from sel_runs
             where coalesce(started_at, queued_at, ended_at) is not null
-        ), last as (select max(coalesce(ended_at, started_at, queued_at)) as at from new_runs)
+        ), last as (select max(coalesce(ended_at, started_at, queued_at)) as at from sel_runs)
         select ?, ?, null, timezone(?, begin), case
                    when $file_time between timezone(?, begin) and timezone(?, begin + interval 1 {unit}) then greatest($file_time, last.at)
                    else timezone(?, begin + interval 1 {unit}) end, 'complete'

@@ -88,6 +88,11 @@ def matched_rules(project: Project, payload: str, tags: str) -> str:
     return f"list_filter([{', '.join(cases)}], lambda found: found is not null)"
 
 
+def needs_payload(project: Project) -> bool:
+    """Whether anything is looked for in payloads: record keys, or whose client a run is."""
+    return bool(project.records) or any(rule.path for client in project.clients for rule in client.runs)
+
+
 def touches_sql(project: Project, payload: str) -> str | None:
     """A SQL list of structs, one for each record key that a payload holds; None where the project looks for none.
 

@@ -21,7 +21,7 @@ from aftershock.ingest import canonical, keys, stage
 from aftershock.ingest.containers import Opened, expand, opened
 from aftershock.ingest.coverage import coverage_rows
 from aftershock.ingest.recognise import Claim, recognise
-from aftershock.ledger import settle
+from aftershock.ledger import joins, settle
 from aftershock.ledger.store import Store, Writer, full_disk_told
 from aftershock.project import Project, Source
 
@@ -29,7 +29,7 @@ Outcome = Literal["taken", "known", "unknown", "ambiguous", "unreadable"]
 PUBLISH_EVERY_S: Final = 30.0
 _SMALL_BYTES: Final = 4 * 1024**2
 _FILE_TABLES: Final = ("run_observations", "step_observations", "touch_observations", "notice_observations", "automation_observations",
-                       "coverage", "changes", "rejects", "set_aside", "imports")  # fmt: skip
+                       "change_observations", "coverage", "rejects", "set_aside", "imports")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ class _Job:
     source: str | None
     exported_at: datetime | None
     retry_rejects: bool
+    filled: set[str] = field(default_factory=set)
     config_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,19 +91,20 @@ def ingest(
     retry_rejects: bool = False,
     wait_s: float = 60,
     on_file: Callable[[FileResult], None] | None = None,
+    only: Adapter | None = None,
 ) -> IngestResult:
     """Take in every log file under `paths` and publish a snapshot.
 
     A file known by content, adapter version and configuration is not read again. `exported_at` is when the files were exported,
     for records that do not say. `retry_rejects` reads again those files (wherever they were) of which records were rejected.
-    `on_file` is called after each file, when it is committed.
+    `on_file` is called after each file, when it is committed. `only`: an adapter to use instead of all that are known.
 
     Raises: `FileNotFoundError` for a path that leads to nothing; `LedgerBusyError`; `LedgerFullError`; `ProjectError`;
     `UnknownNameError` for a source that is not configured, where any is. A file that cannot be read or is of no known format is a result, not an error.
     """
     began = time.monotonic()
     keys.check_source(project, source)
-    job = _Job(project, all_adapters(project), source, exported_at, retry_rejects)
+    job = _Job(project, [only] if only else all_adapters(project), source, exported_at, retry_rejects)
     store = Store(project.ledger_folder)
     files = expand(paths)
     results: list[FileResult] = []
@@ -124,6 +126,9 @@ def ingest(
         if settle.spans_are_stale(con):  # also after an ingestion that was killed before this
             with writer.transaction():
                 settle.automation_spans(con)
+        if joins.are_due(con):  # likewise
+            with writer.transaction():
+                joins.join(con)
     return IngestResult(tuple(results), time.monotonic() - began, store.snapshots.current_number())
 
 
@@ -138,6 +143,7 @@ def all_adapters(project: Project) -> list[Adapter]:
 
 def _set_up(con: duckdb.DuckDBPyConnection, project: Project) -> None:
     stage.define_macros(con, "UTC")
+    canonical.define_tables(con)
     keys.check_patterns(con, project)
     keys.load_client_rules(con, project)
 
@@ -240,8 +246,8 @@ def _prepare(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Cl
     zone = configured.time_zone if configured and claim.export.time_zone == "UTC" else claim.export.time_zone
     stage.define_macros(con, zone)
     staged = stage.stage(con, claim.export, claim.sample, file_time, _bare_name(found.name))
-    canonical.select(con, context)
-    mapped, set_aside, rejects = canonical.account(con)
+    canonical.select(con, context, job.filled)
+    mapped, set_aside, rejects = canonical.account(con, context)
     if staged.records_read != mapped + set_aside + rejects:
         raise AftershockError(
             f"{found.name}: {staged.records_read} records read, but {mapped} + {set_aside} + {rejects} accounted for"
@@ -293,23 +299,24 @@ def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:
             con.execute(
                 f"insert into touched_runs select distinct run_id from {table} where import_id = ?", [import_id]
             ).fetchall()
-        con.execute(
-            "insert into touched_automations select distinct automation_id from automation_observations where import_id = ?",
-            [import_id],
-        ).fetchall()
+        for one in ("automation", "notice", "change"):
+            con.execute(
+                f"insert into touched_{one}s select distinct {one}_id from {one}_observations where import_id = ?", [import_id]
+            ).fetchall()
         for table in _FILE_TABLES:
             con.execute(f"delete from {table} where import_id = ?", [import_id]).fetchall()
 
 
 def _keep_leftovers(con: duckdb.DuckDBPyConnection, import_id: str) -> None:
     """Rejects and set-aside records, one row each, as text that may be kept."""
-    con.execute(
-        """insert into rejects
+    if con.execute("select 1 from staged_rejects limit 1").fetchall():
+        con.execute(
+            """insert into rejects
            select ?, record, 'record ' || record, string_agg(field, ', ' order by field), string_agg(seen, ', ' order by field),
                   string_agg(distinct reason, '; '), max(raw)
            from staged_rejects group by record""",
-        [import_id],
-    ).fetchall()
+            [import_id],
+        ).fetchall()
     con.execute(
         "insert into set_aside select ?, place, min(reason) from sel_set_aside group by place", [import_id]
     ).fetchall()

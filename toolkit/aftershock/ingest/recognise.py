@@ -51,6 +51,8 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
                         (share, f"nearest is {adapter.name} ({export.name}), but there is no {', '.join(missing)}")
                     )
     claims = [claim for claim in claims if not claim.export.generic] or claims
+    if all(_is_empty(claim) for claim in claims):  # only the envelope can tell: whoever looks at it goes first
+        claims = [claim for claim in claims if claim.export.claims] or claims
     if len(claims) == 1 or (claims and _same_empty(claims)):
         return Verdict(claims[0], "taken", "")
     if claims:
@@ -62,9 +64,11 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
 
 def _same_empty(claims: Sequence[Claim]) -> bool:
     """Several exports of one adapter over an empty page: whichever reads nothing from it."""
-    return len({claim.adapter.name for claim in claims}) == 1 and all(
-        claim.export.form == "json" and not first_records(claim.sample, claim.export.records) for claim in claims
-    )
+    return len({claim.adapter.name for claim in claims}) == 1 and all(_is_empty(claim) for claim in claims)
+
+
+def _is_empty(claim: Claim) -> bool:
+    return claim.export.form == "json" and not first_records(claim.sample, claim.export.records)
 
 
 def _looked_at(export: Export, sample: Sample) -> tuple[list[str], float]:

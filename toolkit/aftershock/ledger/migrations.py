@@ -48,6 +48,23 @@ STEPS: Final[Mapping[int, Sequence[str]]] = {
             )
         ),
     ),
+    4: (
+        # changes were kept as the last file told them
+        "alter table changes add column if not exists import_id VARCHAR",
+        """create table if not exists change_observations (import_id VARCHAR, observed_at TIMESTAMPTZ, change_id VARCHAR, automation_id VARCHAR,
+               version VARCHAR, "at" TIMESTAMPTZ, "by" VARCHAR, kind VARCHAR)""",
+        """insert into change_observations by name
+           select import_id, "at" as observed_at, change_id, automation_id, version, "at", "by", kind from changes
+           where change_id not in (select change_id from change_observations)""",
+        # notices that name no run had no row
+        "alter table notice_observations add column if not exists source VARCHAR",
+        """update notice_observations set source = imports.source from imports
+           where imports.import_id = notice_observations.import_id and notice_observations.source is null""",
+        "alter table notices add column if not exists source VARCHAR",
+        "alter table notices add column if not exists automation_id VARCHAR",
+        """update notices set source = runs.source, automation_id = runs.automation_id from runs
+           where runs.run_id = notices.run_id and notices.source is null""",
+    ),
 }
 """Version -> the statements that bring a store of the version before to it. What stands here is never changed again.
 
@@ -76,7 +93,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, file: Path, first_commit: int
             "insert into schema_version select unnest(range(?, ?)), now()", [found + 1, SCHEMA_VERSION + 1]
         ).fetchall()
         connection.execute(
-            "insert into ledger_state select ? where not exists (from ledger_state)", [first_commit]
+            "insert into ledger_state (commits) select ? where not exists (from ledger_state)", [first_commit]
         ).fetchall()
 
 

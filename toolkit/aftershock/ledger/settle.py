@@ -18,13 +18,15 @@ from typing import Final
 
 import duckdb
 
+from aftershock.ledger import joins
 from aftershock.model import BY_NAME, COUNTED, FAILURES, FINISHED
 
-TOUCHED: Final = ("touched_runs", "touched_automations")
+TOUCHED: Final = ("touched_runs", "touched_automations", "touched_notices", "touched_changes")
 _AGGREGATED: Final = ("attempt", "role", "status", "status_raw", "trigger", "queued_at", "started_at", "ended_at", "duration_s",
                       "items_in", "items_out", "version", "correlation_id", "error_type", "error_message", "fingerprint",
                       "tz_assumed")  # fmt: skip
 _GOING_ON: Final = ("running", "queued", "waiting")
+_ERROR: Final = "STRUCT(kind VARCHAR, text VARCHAR, print VARCHAR)"
 _STEP_FACTS: Final = [name for name in BY_NAME["steps"].names if name not in ("step_id", "run_id", "run_seen_at")]
 
 
@@ -38,16 +40,22 @@ class Settled:
 
 @dataclass(frozen=True)
 class _Since:
-    """From when on the tables hold something of a touched run: the moment it was first seen, as SQL, and the write that told of it."""
+    """From when on the tables hold something of a touched run: the moment it was first seen, as SQL, and the write that told of it.
+
+    `none_known`: nothing does, all of them are new.
+    """
 
     seen: str
     write: int
+    none_known: bool
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make the empty temporary tables that name what was touched."""
     con.execute("create or replace temp table touched_runs (run_id VARCHAR)").fetchall()
     con.execute("create or replace temp table touched_automations (automation_id VARCHAR)").fetchall()
+    con.execute("create or replace temp table touched_notices (notice_id VARCHAR)").fetchall()
+    con.execute("create or replace temp table touched_changes (change_id VARCHAR)").fetchall()
     con.execute("set variable write_no = (select commits + 1 from ledger_state)").fetchall()
 
 
@@ -55,18 +63,29 @@ def settle(con: duckdb.DuckDBPyConnection) -> Settled:
     """Bring every touched run, step, touch, notice and automation up to date. To be called inside a transaction."""
     _distinct(con)
     _automations(con)
-    _children_of_any_scope(con)
+    of_any_scope = _any(con, "run_observations where contains(parent_run_id, ':*/')")
+    if of_any_scope:
+        _children_of_any_scope(con)
     since = _known_runs(con)
-    _runs(con)
-    _parents_of_any_scope(con)
+    is_lone = _runs(con, of_any_scope=of_any_scope)
     _steps(con, since)
-    _failed_steps(con)
-    result = _replace_runs(con)
+    result = _replace_runs(con, since)
     _roots(con)
-    _status_history(con, since)
+    _status_history(con, since, is_lone=is_lone)
     _touches(con, since)
-    _notices(con)
+    joins.settle_notices(con)
+    joins.settle_changes(con)
+    joins.remember(con)
     return result
+
+
+def _any(con: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return bool(con.execute(f"select 1 from {rows} limit 1").fetchall())
+
+
+def _none_told(con: duckdb.DuckDBPyConnection, table: str, since: _Since) -> bool:
+    """Whether there is nothing to settle from this table: no touched run was known, and this write tells nothing."""
+    return since.none_known and not _any(con, f"{table} where write_no = getvariable('write_no')")
 
 
 _SPANS: Final = """
@@ -105,6 +124,8 @@ def _distinct(con: duckdb.DuckDBPyConnection) -> None:
 
 def _automations(con: duckdb.DuckDBPyConnection) -> None:
     """Names and clients of the touched automations; runs of those that changed are touched too."""
+    if not _any(con, "touched_automations"):
+        return
     con.execute("""
         create or replace temp table settled_automations as
         with ordered as (
@@ -123,13 +144,14 @@ def _automations(con: duckdb.DuckDBPyConnection) -> None:
                old.first_run_at, old.last_run_at
         from newest left join automations old using (automation_id)
     """).fetchall()
-    con.execute("""
-        insert into touched_runs
-        select run_id from runs where automation_id in (
-            select automation_id from settled_automations new join automations old using (automation_id)
-            where new.name is distinct from old.name or new.client is distinct from old.client)
-    """).fetchall()
-    con.execute("create or replace temp table touched_runs as select distinct run_id from touched_runs").fetchall()
+    changed = """settled_automations new join automations old using (automation_id)
+            where new.name is distinct from old.name or new.client is distinct from old.client"""
+    if _any(con, changed):
+        con.execute(f"""
+            create or replace temp table touched_runs as
+            select run_id from touched_runs union
+            select run_id from runs where automation_id in (select automation_id from {changed})
+        """).fetchall()
     con.execute(
         "delete from automations where automation_id in (select automation_id from touched_automations)"
     ).fetchall()
@@ -158,18 +180,18 @@ def _parents_of_any_scope(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         create or replace temp table children as
         select run_id as child, source, split_part(parent_run_id, ':*/', 2) as native_id
-        from run_facts where contains(parent_run_id, ':*/')
+        from facts_of_several where contains(parent_run_id, ':*/')
     """).fetchall()
     con.execute("""
-        update run_facts set parent_run_id = named.parent
+        update facts_of_several set parent_run_id = named.parent
         from (
             select child, case when count(distinct run_id) = 1 then min(run_id) end as parent
             from children left join (
                 select run_id, source, native_id from runs semi join children using (source, native_id) union all
-                select run_id, source, native_id from run_facts semi join children using (source, native_id)
+                select run_id, source, native_id from facts_of_several semi join children using (source, native_id)
             ) using (source, native_id)
             group by child
-        ) named where named.child = run_facts.run_id
+        ) named where named.child = facts_of_several.run_id
     """).fetchall()
 
 
@@ -179,22 +201,30 @@ def _known_runs(con: duckdb.DuckDBPyConnection) -> _Since:
         create or replace temp table known as
         select rowid as place, run_id, first_seen_at from runs semi join touched_runs using (run_id)
     """).fetchall()
-    [(first, last, seen)] = con.execute("""
-        select coalesce(min(place), 0), coalesce(max(place), -1), coalesce(min(first_seen_at), 'infinity')::VARCHAR from known
+    [(count, first, last, seen)] = con.execute("""
+        select count(*), coalesce(min(place), 0), coalesce(max(place), -1), coalesce(min(first_seen_at), 'infinity')::VARCHAR from known
     """).fetchall()
     here = f"rowid between {first} and {last} and rowid in (select place from known)"
     con.execute(f"create or replace temp table runs_before as from runs where {here}").fetchall()
+    told = "from run_observations where write_no = getvariable('write_no')"
+    if count == 0:
+        con.execute(f"create or replace temp view told_runs as {told}").fetchall()
+        return _Since(f"TIMESTAMPTZ '{seen}'", _write_no(con), none_known=True)
     con.execute(f"delete from runs where {here}").fetchall()
     con.execute(f"""
-        create or replace temp table told_runs as
-        from run_observations
-        where write_no = getvariable('write_no') and run_id in (select run_id from touched_runs)
+        create or replace temp table told_of_known as
+        {told} and run_id in (select run_id from touched_runs)
         union all
         from run_observations
         where write_no < getvariable('write_no') and observed_at >= '{seen}' and run_id in (select run_id from known)
     """).fetchall()
+    con.execute("create or replace temp view told_runs as from told_of_known").fetchall()
     [(write,)] = con.execute("select coalesce(min(write_no), getvariable('write_no')) from told_runs").fetchall()
-    return _Since(f"TIMESTAMPTZ '{seen}'", int(write))
+    return _Since(f"TIMESTAMPTZ '{seen}'", int(write), none_known=False)
+
+
+def _write_no(con: duckdb.DuckDBPyConnection) -> int:
+    return int(con.execute("select getvariable('write_no')").fetchall()[0][0])
 
 
 def _take_out(con: duckdb.DuckDBPyConnection, table: str, column: str, since: _Since) -> None:
@@ -209,10 +239,44 @@ def _told(table: str, since: _Since) -> str:
     return f"(from {table} where write_no >= {since.write} and run_id in (select run_id from touched_runs))"
 
 
-def _runs(con: duckdb.DuckDBPyConnection) -> None:
+def _runs(con: duckdb.DuckDBPyConnection, *, of_any_scope: bool) -> bool:
+    """The view `run_facts`: what is known of each touched run; and the table `owners`: whose they are, few rows for all of them.
+
+    True where all runs are told of once, so that there is nothing to fold.
+    """
+    [(statements, runs)] = con.execute("select count(*), count(distinct run_id) from told_runs").fetchall()
+    is_lone = bool(statements == runs)
+    if is_lone and not of_any_scope:
+        con.execute(f"""
+            create or replace temp view run_facts as
+            select run_id, tool, source, automation_id, native_id, retry_of, parent_run_id, observed_at as first_seen_at,
+                   observed_at as last_seen_at, coalesce(clients, []) as rules, {", ".join(_AGGREGATED)}
+            from told_runs
+        """).fetchall()
+    else:
+        _fold(con)
+        if of_any_scope:
+            _parents_of_any_scope(con)
+        con.execute("create or replace temp view run_facts as from facts_of_several").fetchall()
+    con.execute("""
+        create or replace temp table owners as
+        with kinds as (select distinct source, coalesce(automation_id, '') as automation_id, rules from run_facts)
+        select kinds.source, kinds.automation_id, kinds.rules, list_sort(list_distinct(list(rule.client))) as clients
+        from kinds
+        left join automations auto on auto.automation_id = kinds.automation_id
+        join client_rules rule
+          on (rule.source is null or rule.source = kinds.source)
+         and (rule.automation is null or lower(auto.name) glob rule.automation)
+         and (not rule.needs_payload or list_contains(kinds.rules, rule.rule))
+        group by all
+    """).fetchall()
+    return is_lone
+
+
+def _fold(con: duckdb.DuckDBPyConnection) -> None:
     newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _AGGREGATED)
     con.execute(f"""
-        create or replace temp table run_facts as
+        create or replace temp table facts_of_several as
         with ordered as (
             select *, row_number() over (
                 partition by run_id order by rank desc, observed_at nulls first, coalesce(status in ({_words(FINISHED)}), false),
@@ -226,20 +290,13 @@ def _runs(con: duckdb.DuckDBPyConnection) -> None:
                list_distinct(flatten(list(coalesce(clients, [])))) as rules, {newest}
         from ordered group by run_id
     """).fetchall()
-    con.execute("""
-        create or replace temp table run_clients as
-        select run_id, list_sort(list_distinct(list(rule.client))) as clients
-        from run_facts facts
-        left join automations auto using (automation_id)
-        join client_rules rule
-          on (rule.source is null or rule.source = facts.source)
-         and (rule.automation is null or lower(auto.name) glob rule.automation)
-         and (not rule.needs_payload or list_contains(facts.rules, rule.rule))
-        group by run_id
-    """).fetchall()
 
 
 def _steps(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
+    """The steps of touched runs, and the table `failed_steps`."""
+    if _none_told(con, "step_observations", since):
+        con.execute(f"create or replace temp table failed_steps (run_id VARCHAR, had_failed_step BOOLEAN, error {_ERROR})").fetchall()
+        return
     newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _STEP_FACTS)
     con.execute(f"""
         create or replace temp table settled_steps as
@@ -259,6 +316,7 @@ def _steps(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
         insert into steps by name
         select steps.*, first_seen_at as run_seen_at from settled_steps steps left join run_facts using (run_id)
     """).fetchall()
+    _failed_steps(con)
 
 
 def _failed_steps(con: duckdb.DuckDBPyConnection) -> None:
@@ -278,24 +336,22 @@ def _failed_steps(con: duckdb.DuckDBPyConnection) -> None:
     """).fetchall()
 
 
-def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
-    # a run's own error, else its last failed step's; what an earlier attempt said is no error of a run that succeeded
-    con.execute("""
-        create or replace temp table run_errors as
-        select facts.run_id, case when facts.fingerprint is null then failed.error
-               else struct_pack(kind := facts.error_type, text := facts.error_message, print := facts.fingerprint) end as error
-        from run_facts facts left join failed_steps failed using (run_id)
-        where facts.status is distinct from 'succeeded' or failed.had_failed_step
-    """).fetchall()
+def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
     con.execute(f"""
-        create or replace temp table settled_runs as
-        select facts.* exclude (rules, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role),
+        create or replace temp view settled_runs as
+        with of_runs as (  -- a run's own error, else its last failed step's; what an earlier attempt said is no error of a run that succeeded
+            select facts.*, failed.had_failed_step,
+                   case when facts.status = 'succeeded' and not coalesce(failed.had_failed_step, false) then null
+                        when facts.fingerprint is null then failed.error
+                        else struct_pack(kind := facts.error_type, text := facts.error_message, print := facts.fingerprint) end as error
+            from run_facts facts left join failed_steps failed using (run_id)
+        )
+        select facts.* exclude (rules, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role, error),
                coalesce(attempt, 1) as attempt, coalesce(role, 'work') as role,
-               case when facts.status = 'succeeded' and failed.had_failed_step then 'partial' else coalesce(facts.status, 'unknown') end as status,
+               case when facts.status = 'succeeded' and facts.had_failed_step then 'partial' else coalesce(facts.status, 'unknown') end as status,
                coalesce(facts.status in ({_words(FINISHED)}), false) as is_finished,
                case when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then ended_at end as ended_at,  -- of an earlier attempt
-               failed.had_failed_step,
-               run_errors.error.kind as error_type, run_errors.error.text as error_message, run_errors.error.print as fingerprint,
+               facts.error.kind as error_type, facts.error.text as error_message, facts.error.print as fingerprint,
                case when facts.status in ({_words(COUNTED)})
                     then coalesce(duration_s, epoch_us(facts.ended_at - started_at) / 1e6)
                     when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then duration_s end as duration_s,
@@ -303,12 +359,14 @@ def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
                case when len(owners.clients) = 1 then owners.clients[1] end as client,
                coalesce(len(owners.clients) > 1, false) as shared,
                facts.run_id as root_run_id
-        from run_facts facts
-        left join failed_steps failed using (run_id)
-        left join run_errors using (run_id)
+        from of_runs facts
         left join automations auto using (automation_id)
-        left join run_clients owners using (run_id)
+        left join owners on owners.source = facts.source and owners.rules = facts.rules and owners.automation_id = coalesce(facts.automation_id, '')
     """).fetchall()
+    if since.none_known:
+        [(new,)] = con.execute("select count(*) from run_facts").fetchall()
+        con.execute("insert into runs by name select * from settled_runs").fetchall()
+        return Settled(int(new), 0)
     columns = ", ".join(
         f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at")
     )
@@ -323,6 +381,8 @@ def _replace_runs(con: duckdb.DuckDBPyConnection) -> Settled:
 
 def _roots(con: duckdb.DuckDBPyConnection) -> None:
     """The first run of each chain of retries that a touched run belongs to; runs further down the chain follow."""
+    if not _any(con, "runs where retry_of is not null"):
+        return
     con.execute(
         "create or replace temp table links as select run_id, retry_of from runs where retry_of is not null"
     ).fetchall()
@@ -346,8 +406,14 @@ def _roots(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
 
 
-def _status_history(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
+def _status_history(con: duckdb.DuckDBPyConnection, since: _Since, *, is_lone: bool) -> None:
     """A row whenever a run was seen in another status than before."""
+    if since.none_known and is_lone:
+        con.execute("""
+            insert into status_history by name
+            select run_id, status, status_raw, observed_at as seen_at, import_id from told_runs where status is not null
+        """).fetchall()
+        return
     _take_out(con, "status_history", "seen_at", since)
     con.execute(f"""
         insert into status_history by name
@@ -364,6 +430,8 @@ def _status_history(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
 
 
 def _touches(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
+    if _none_told(con, "touch_observations", since):
+        return
     _take_out(con, "touches", "run_seen_at", since)
     con.execute(f"""
         insert into touches by name
@@ -377,21 +445,4 @@ def _touches(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
                coalesce(own_at, runs.started_at, runs.queued_at, runs.ended_at) as "at",
                runs.first_seen_at as run_seen_at
         from seen left join settled_runs runs using (run_id)
-    """).fetchall()
-
-
-def _notices(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("delete from notices where run_id in (select run_id from touched_runs)").fetchall()
-    con.execute("""
-        insert into notices by name
-        with ordered as (
-            select *, row_number() over (partition by notice_id order by observed_at nulls first, sent_at, channel, recipient) as k
-            from notice_observations semi join touched_runs using (run_id)
-        ), newest as (
-            select notice_id, arg_max(run_id, k) as run_id, arg_max(channel, k) as channel, arg_max(recipient, k) as recipient,
-                   arg_max(kind, k) as kind, arg_max(sent_at, k) as sent_at, arg_max(acknowledged_at, k) as acknowledged_at,
-                   arg_max(resolved_at, k) as resolved_at, arg_max(joined_by, k) as joined_by
-            from ordered group by notice_id
-        )
-        select newest.*, runs.client from newest left join settled_runs runs using (run_id)
     """).fetchall()

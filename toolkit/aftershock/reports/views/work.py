@@ -61,7 +61,7 @@ def became(row: Any) -> str:
 def sources_with_notices(scope: Scope) -> frozenset[str]:
     """Sources whose logs told of a notice at any time: of the others, silence says nothing."""
     ledger = scope.ledger
-    joined = ledger.notices.inner_join(ledger.runs.select("run_id", "source"), "run_id")
+    joined = ledger.notices.select("run_id").inner_join(ledger.runs.select("run_id", "source"), "run_id")
     return frozenset(joined.select("source").distinct().execute()["source"].dropna())
 
 
