@@ -567,7 +567,7 @@ _SELECT: Final = {
 
 def _export(
     name: str,
-    form: Literal["json", "text", "xml"],
+    form: Literal["json", "text"],
     claims: Callable[[Sample], bool],
     reader: Callable[[Path], Iterator[Mapping[str, Any] | RecordError]],
 ) -> Export:
@@ -576,7 +576,6 @@ def _export(
 
 EXPORTS = (
     _export("system log", "text", _is_text, read_text),
-    _export("system log with priorities", "xml", _is_text, read_text),  # `<78>1 …` begins as XML does
     _export("journal", "json", _is_journal_json, read_json),
     _export("journal export", "text", _is_journal_export, read_export),
     _export("journal as events", "text", _is_framed_json, read_framed),

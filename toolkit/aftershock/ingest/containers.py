@@ -194,17 +194,18 @@ def _samples(file: Path, folder: Path) -> tuple[Path, tuple[Sample, ...]]:
     raw = _head(file).decode("utf-8", errors="surrogateescape")  # keeps the length of what is no UTF-8
     text = raw.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
     begin = text.lstrip()
-    if begin.startswith("<"):
+    if re.match(r"<(?!\d)", begin):  # `<78>1 …` begins a line of syslog
         root = re.search(r"<([A-Za-z_][\w:.-]*)[\s/>]", re.sub(r"<[?!].*?>", "", begin, flags=re.S))
         return file, (Sample("xml", text=text, root=root[1] if root else "", path=file),)
     start = json_start(raw)
     if start is not None:
+        whole = Sample("text", text=text, path=file)
         if raw[:start].strip():
             file = _from(file, len(raw[:start].encode("utf-8", errors="surrogateescape")), folder)
         text = raw[start:].encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
         values = json_values(text)
         top = values[0] if len(values) == 1 else values
-        return file, (Sample("json", text=text, top=top, path=file), Sample("text", text=text, path=file))
+        return file, (Sample("json", text=text, top=top, path=file), whole)
     return file, (*_csv_samples(text, file), Sample("text", text=text, path=file))
 
 
