@@ -293,6 +293,10 @@ def test_the_adapter_is_named_after_its_profile() -> None:
             Mapping(tool="x", fields={"native_id": "id"}, constants={"status": "fine"}),
             "constants.status: 'fine' is not one of",
         ),
+        (
+            Mapping(tool="x", table="notices", fields={"notice": "id", "status": "s"}),
+            "fields.status: is no column of a notice",
+        ),
     ],
 )
 def test_a_profile_that_names_what_there_is_not(profile: Mapping, message: str) -> None:
@@ -312,3 +316,98 @@ def test_a_source_that_names_its_mapping_settles_which_of_two_fitting_ones_reads
     source = '[[sources]]\nname = "mine"\ntool = "two"\npaths = ["exports/*.csv"]\nmapping = "two"\n'
     [decided] = take_in(tmp_path / "decided", [file], both + source).files
     assert (decided.outcome, decided.adapter) == ("taken", "mapping:two")
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        ({"tool": "x", "table": "notices", "fields": {"native_id": "id"}}, "fields needs notice"),
+        ({"tool": "x", "fields": {"native_id": "id"}, "roles": {"a": "boss"}}, "not in the role vocabulary: boss"),
+        (
+            {"tool": "x", "fields": {"native_id": "id", "status": "s"}, "status_columns": ["s", "t"]},
+            "exclude each other",
+        ),
+    ],
+)
+def test_a_profile_that_contradicts_itself(profile: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Mapping.model_validate(profile)
+
+
+ENVELOPED = """
+[mappings.jobs]
+tool = "jobs"
+records = "page.items"
+fields = { native_id = ["key", "id"], automation = 'labels."app.name"', role = "env", duration_s = "ms", error_message = "log.-1.text", started_at = "log.0.at" }
+status_columns = ["state", "result"]
+status = { done = "succeeded", "done|errors" = "partial", bad = "failed" }
+roles = { staging = "test" }
+only = { kind = "job" }
+open_without = "end"
+duration_unit = "ms"
+"""
+
+
+def _job(**more: object) -> dict[str, object]:
+    log = [{"at": "2026-11-02T01:00:00Z", "text": "a"}, {"at": "2026-11-02T01:00:09Z", "text": "b"}]
+    return {"kind": "job", "id": "1", "key": None, "env": "live", "state": "done", "result": None, "end": "x", "ms": 1500,
+            "labels": {"app.name": "shop"}, "log": log, **more}  # fmt: skip
+
+
+def _page(folder: Path, *jobs: dict[str, object]) -> Path:
+    file = folder / "page.json"
+    file.write_text(json.dumps({"page": {"items": jobs}}))
+    return file
+
+
+def test_records_in_an_envelope_paths_into_lists_and_names_with_dots(tmp_path: Path) -> None:
+    file = _page(tmp_path, _job(), _job(key="k2", state="bad"), _job(kind="pod"))
+    result = take_in(tmp_path / "p", [file], ENVELOPED)
+    assert (result.mapped, result.set_aside, result.rejects) == (2, 1, 0)
+    with ingested(tmp_path / "p", [], ENVELOPED) as ledger:
+        found = rows(
+            ledger, "select run_id, automation, duration_s, error_message, started_at::varchar from runs order by 1"
+        )
+    assert found == [
+        ("jobs:1", "shop", 1.5, None, "2026-11-02 01:00:00+00"),
+        ("jobs:k2", "shop", 1.5, "b", "2026-11-02 01:00:00+00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "role"),
+    [
+        ({}, "succeeded", "work"),
+        ({"result": "Errors"}, "partial", "work"),
+        ({"result": "who knows"}, "succeeded", "work"),
+        ({"state": "who knows", "result": "bad"}, "failed", "work"),
+        ({"state": "who knows"}, "unknown", "work"),
+        ({"end": ""}, "running", "work"),
+        ({"end": None, "state": "bad"}, "failed", "work"),
+        ({"env": "Staging"}, "succeeded", "test"),
+    ],
+)
+def test_words_of_several_columns_and_roles(more: dict[str, object], status: str, role: str, tmp_path: Path) -> None:
+    with ingested(tmp_path / "p", [_page(tmp_path, _job(**more))], ENVELOPED) as ledger:
+        assert rows(ledger, "select status, role from runs") == [(status, role)]
+
+
+def test_a_list_of_another_kind_is_not_ours(tmp_path: Path) -> None:
+    [file] = take_in(tmp_path / "p", [_page(tmp_path, _job(kind="pod"))], ENVELOPED).files
+    assert file.outcome == "unknown"
+
+
+def test_an_empty_page_that_might_be_anybodys_is_claimed_by_no_profile(tmp_path: Path) -> None:
+    toml = ENVELOPED.replace("page.items", "data") + ENVELOPED.replace("page.items", "data").replace("jobs]", "other]")
+    file = tmp_path / "page.json"
+    file.write_text('{"data": []}')
+    [result] = take_in(tmp_path / "p", [file], toml).files
+    assert result.outcome == "unknown"
+
+
+def test_a_duration_as_a_clock_shows_it_and_a_start_from_it(tmp_path: Path) -> None:
+    toml = PLAIN.replace('started_at = "start"', 'duration_s = "took"')
+    file = _lines(tmp_path, {**RUN, "took": "00:01:30"}, {**RUN, "id": 2, "took": "a while"})
+    with ingested(tmp_path / "p", [file], toml) as ledger:
+        assert rows(ledger, "select duration_s, started_at::varchar from runs") == [(90.0, "2026-11-02 01:03:30+00")]
+        assert rows(ledger, "select field, seen, reason from rejects") == [("took", "a while", "is no number")]

@@ -18,7 +18,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from aftershock.errors import NoProjectError, ProjectError, UnknownNameError
-from aftershock.model import STATUS_WORDS
+from aftershock.model import ROLES, STATUS_WORDS
 
 _T = TypeVar("_T")
 FILE_NAME = "aftershock.toml"
@@ -167,25 +167,43 @@ class Report(_Part):
 
 
 class Mapping(_Part):
-    """A profile for a CSV, JSONL or Parquet file of no known tool: column -> field, word -> status."""
+    """A profile for a CSV, JSON or Parquet file of no known tool: column -> field, word -> status.
+
+    A field may be given several columns: the first that holds something counts.
+    """
 
     tool: str
-    fields: dict[str, str] = Field(description="canonical field -> column of the file")
-    status: dict[str, str] = Field(default_factory=dict, description="the file's word -> ours")
+    table: Literal["runs", "notices"] = "runs"
+    fields: dict[str, str | tuple[str, ...]] = Field(description="canonical field -> column or columns of the file")
+    status: dict[str, str] = Field(default_factory=dict, description="the file's word or words (`a|b`) -> ours")
+    status_columns: tuple[str, ...] = Field(
+        (), description="columns that together tell the status: their words as `a|b`"
+    )
+    open_without: str | None = Field(None, description="a record in which this column is empty still runs")
+    roles: dict[str, str] = Field(default_factory=dict, description="the file's word in `fields.role` -> ours")
+    only: dict[str, str | tuple[str, ...]] = Field(
+        default_factory=dict, description="column -> its words in records that count; the others are set aside"
+    )
+    records: str = Field("", description="JSON: dotted path to the array of records")
     requires: tuple[str, ...] = ()
     time_format: str | None = None
     time_zone: Zone = "UTC"
+    duration_unit: Literal["s", "ms", "min"] = "s"
     delimiter: str | None = None
     payload: tuple[str, ...] = ()
     constants: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        wrong = sorted(set(self.status.values()) - set(STATUS_WORDS))
-        if wrong:
-            raise ValueError(f"not in the status vocabulary: {', '.join(wrong)}. There are: {', '.join(STATUS_WORDS)}")
-        if "native_id" not in self.fields:
-            raise ValueError("fields needs native_id: the column that identifies a run")
+        for given, there_are, what in ((self.status, STATUS_WORDS, "status"), (self.roles, ROLES, "role")):
+            wrong = sorted(set(given.values()) - set(there_are))
+            if wrong:
+                raise ValueError(f"not in the {what} vocabulary: {', '.join(wrong)}. There are: {', '.join(there_are)}")
+        key = "native_id" if self.table == "runs" else "notice"
+        if key not in self.fields:
+            raise ValueError(f"fields needs {key}: the column that identifies a {self.table.removesuffix('s')}")
+        if "status" in self.fields and self.status_columns:
+            raise ValueError("fields.status and status_columns exclude each other: name all columns in status_columns")
         return self
 
 

@@ -11,16 +11,41 @@ from aftershock.cli.common import ProjectOption, count, load_project
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="The folder to make.")] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="With sample data of a small fleet, ready to be taken in.")
     ] = False,
+    mappings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mapping",
+            metavar="NAME",
+            help="With this mapping profile; of a project that is there, add it. Can be repeated.",
+        ),
+    ] = None,
+    list_mappings: Annotated[
+        bool, typer.Option("--list-mappings", help="Only show the mapping profiles that there are.")
+    ] = False,
 ) -> None:
-    """Make a project folder, empty or with sample data."""
-    from aftershock.assets import make_project
+    """Make a project folder, empty or with sample data; or add a mapping profile to one."""
+    from aftershock.assets import about_profile, add_profiles, check_profiles, make_project, profiles
 
-    for path in make_project(folder, demo=demo):
-        typer.echo(f"made {path}")
+    if list_mappings:
+        for name, file in profiles().items():
+            typer.echo(f"{name}\n    {about_profile(file)}")
+        return
+    if folder is None:
+        raise typer.BadParameter("name the folder to make", param_hint="DIR")
+    check_profiles(mappings or [])
+    if not (mappings and (folder / "aftershock.toml").exists()) or demo:
+        for path in make_project(folder, demo=demo):
+            typer.echo(f"made {path}")
+    if mappings:
+        toml = folder / "aftershock.toml"
+        added = add_profiles(folder, mappings)
+        for name in dict.fromkeys(mappings):
+            done = f"added [mappings.{name}] to {toml}" if name in added else f"[mappings.{name}] is in {toml} already"
+            typer.echo(f"{done}: look it over, its comment says what to adapt")
     sample = "data/sample" if demo else "PATH"
     typer.echo(f"\nNext: cd {folder} && aftershock ingest {sample} && aftershock report")
 
