@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DOCS := README.md $(wildcard docs/*.md)
+DOCS = README.md $(wildcard docs/*.md) $(wildcard docs/adapters/*.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test slow lab check docs format lock wheel clean
+.PHONY: help report test slow fuzz lab check docs format lock wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -22,6 +22,9 @@ slow: $(READY)  ## the long forms of the tests that search at random, and the be
 	AFTERSHOCK_LONG=1 $(BIN)/python -m pytest --timeout=3600 tests/ledger
 	$(BIN)/python benchmarks/reingest.py
 
+fuzz: $(READY)  ## damage every adapter's samples for longer, and take them in in more orders (an hour)
+	AFTERSHOCK_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout=3600 tests/adapters/test_fuzz.py tests/adapters/test_any_order.py
+
 lab: $(READY)  ## JupyterLab in this folder
 	$(BIN)/aftershock lab
 
@@ -32,6 +35,7 @@ check: $(READY)  ## formatting, lint, types, and documents that are generated fr
 	$(BIN)/cog --check $(DOCS)
 
 docs: $(READY)  ## write the generated parts of the documents anew
+	$(BIN)/python -m aftershock.workshop.pages docs/adapters
 	$(BIN)/cog -r $(DOCS)
 
 format: $(READY)  ## format and mend what ruff can mend

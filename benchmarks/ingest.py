@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1_000_000, help="records in each file")
     parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=list(FORMATS))
+    parser.add_argument("--by", nargs="+", default=list(CHILDREN), choices=list(CHILDREN))
     parser.add_argument("--rounds", type=int, default=1, help="runs for each figure, of which the median is told")
     parser.add_argument("--folder", type=Path, help="where the files are made (some 3 GB)")
     parser.add_argument(
@@ -73,13 +74,13 @@ def _compare(folder: Path, options: argparse.Namespace) -> None:
         file = folder / f"{form}.log"
         with file.open("w", encoding="utf-8", newline="") as out:
             out.writelines(FORMATS[form](options.records))
-        found = {who: _measure(who, form, file, options.rounds) for who in CHILDREN}
+        found = {who: _measure(who, form, file, options.rounds) for who in options.by}
         rates = {who: options.records / cpu for who, (cpu, _) in found.items() if cpu}
         for who, (cpu, peak) in found.items():
             if not cpu:
                 print(f"| {form} | {who} | not installed | | | |")
                 continue
-            ratios = " | ".join(f"{rates[who] / rates[peer]:.2f}" for peer in ("duckdb", "pandas"))
+            ratios = " | ".join(f"{rates[who] / rates[peer]:.2f}" if peer in rates else "" for peer in ("duckdb", "pandas"))
             print(f"| {form} | {who} | {rates[who]:,.0f} | {ratios} | {peak / 1024:,.0f} |", flush=True)
         file.unlink()
 

@@ -512,3 +512,71 @@ def test_a_callback_of_a_success_tells_nobody_of_a_failure(tmp_path: Path) -> No
 
 def test_the_logs_of_the_capture_tell_of_no_callback(known_causes: Ledger) -> None:
     assert rows(known_causes, "select count(*) from notices") == [(0,)]
+
+
+def _written(folder: Path, **files: object) -> list[Path]:
+    for name, value in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    return [folder / f"{name}.json" for name in files]
+
+
+def test_airflow_2_tells_runs_and_tasks_by_its_own_names(tmp_path: Path) -> None:
+    run = {
+        "dag_id": "etl", "dag_run_id": "scheduled__2026-11-19T00:00:00+00:00", "execution_date": "2026-11-19T00:00:00+00:00",
+        "external_trigger": False, "conf": {}, "state": "success", "start_date": "2026-11-20T00:00:01+00:00", "end_date": "2026-11-20T00:05:00+00:00",
+    }  # fmt: skip
+    queued = {
+        **run,
+        "dag_run_id": "manual__1",
+        "external_trigger": True,
+        "state": "queued",
+        "start_date": None,
+        "end_date": None,
+    }
+    task = {
+        "dag_id": "etl", "dag_run_id": run["dag_run_id"], "task_id": "load", "execution_date": run["execution_date"], "map_index": -1,
+        "try_number": 2, "state": "failed", "start_date": run["start_date"], "end_date": run["end_date"], "operator": "BashOperator",
+    }  # fmt: skip
+    dag = {
+        "dag_id": "etl", "is_active": True, "is_paused": False, "owners": ["ops"], "fileloc": "/srv/dags/etl.py", "file_token": "x",
+        "schedule_interval": {"__type": "CronExpression", "value": "0 0 * * *"},
+    }  # fmt: skip
+    files = _written(
+        tmp_path,
+        runs={"dag_runs": [run, queued], "total_entries": 2},
+        tasks={"task_instances": [task], "total_entries": 1},
+        of_2_1={"task_instances": [{name: task[name] for name in task if name != "dag_run_id"}]},
+        dags={"dags": [dag], "total_entries": 1},
+        cli=[
+            {
+                **{name: run[name] for name in ("dag_id", "state", "execution_date", "start_date", "end_date")},
+                "run_id": run["dag_run_id"],
+            }
+        ],
+        cli_dags=[{"dag_id": "other", "filepath": "other.py", "owner": "bob", "paused": "True"}],
+    )
+    result = take_in(tmp_path / "p", files)
+    assert {Path(file.path).stem: (file.mapped, file.set_aside) for file in result.files} == {
+        "runs": (2, 0), "tasks": (1, 0), "of_2_1": (0, 1), "dags": (1, 0), "cli": (1, 0), "cli_dags": (1, 0),
+    }  # fmt: skip
+    with ingested(tmp_path / "q", files) as ledger:
+        assert rows(ledger, 'select native_id, status, "trigger" from runs order by 1') == [
+            ("manual__1", "queued", "external"),
+            (run["dag_run_id"], "partial", None),
+        ]
+        assert rows(ledger, "select name, attempt, map_index, status from steps") == [("load", 2, 0, "failed")]
+        assert rows(ledger, "select name, owner, schedule, enabled from automations order by 1") == [
+            ("etl", "ops", "0 0 * * *", True),
+            ("other", "bob", None, False),
+        ]
+
+
+def test_airflow_1_10_lists_runs_that_end_without_a_time(tmp_path: Path) -> None:
+    run = {
+        "id": 4, "run_id": "scheduled__2026-11-17", "state": "failed", "dag_id": "etl", "execution_date": "2026-11-17T00:00:00+00:00",
+        "start_date": "2026-11-18T00:00:00+00:00", "dag_run_url": "/admin/airflow/graph?dag_id=etl",
+    }  # fmt: skip
+    with ingested(tmp_path / "p", _written(tmp_path, runs=[run])) as ledger:
+        assert rows(ledger, "select run_id, status, ended_at from runs") == [
+            ("airflow:etl/scheduled__2026-11-17", "failed", None)
+        ]

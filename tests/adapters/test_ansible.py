@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support import SHARED, ingested, needs_shared, rows, take_in
 
 import aftershock
+from aftershock.adapters import ansible
 from aftershock.ledger.reader import Ledger
 
 FOLDER = Path(__file__).parent / "ansible"
@@ -170,6 +173,7 @@ def test_processes_that_write_into_one_log_are_told_apart(night: Ledger) -> None
 
 def test_lines_of_no_run_are_set_aside(night: Ledger) -> None:
     assert rows(night, "select reason, count(*) from set_aside group by all order by all") == [
+        ("an event that is no result of a task", 2 + 1),
         ("lines of text between the JSON: 1", 1),
         ("lines that belong to no playbook: 1", 1),
     ]
@@ -210,6 +214,98 @@ def test_a_log_that_went_on_finishes_the_run_in_either_order(tmp_path: Path) -> 
     assert [rows(ledger, "select status, count(*) over () from runs") for ledger in ledgers] == [[("failed", 1)]] * 2
     for query in ("select * from runs order by run_id", "select * from steps order by step_id"):
         assert rows(ledgers[0], query) == rows(ledgers[1], query)
+
+
+def told(file: Path, text: str, reader: Callable[[Path], Iterator[object]]) -> list[tuple[object, ...]]:
+    """The runs that a reader finds in this text: id, word, number of steps."""
+    file.write_text(text, encoding="utf-8")
+    return [
+        (one["native_id"], one["word"], len(one["steps"]))
+        for one in reader(file)
+        if isinstance(one, dict) and "native_id" in one
+    ]
+
+
+def plain(name: str) -> str:
+    """A sample as text."""
+    raw = (FOLDER / name).read_bytes()
+    return (gzip.decompress(raw) if name.endswith(".gz") else raw).decode()
+
+
+def test_jobs_of_awx_have_their_words_and_the_workflow_that_started_them(night: Ledger) -> None:
+    assert rows(
+        night,
+        """select native_id, automation, status, role, trigger, duration_s, parent_run_id from runs
+        where starts_with(native_id, 'awx') order by native_id""",
+    ) == [
+        ("awx 500", "Night", "queued", "work", "scheduled", None, None),
+        ("awx 501", "Nightly sync", "partial", "work", "scheduled", 60.5, "ansible:awx 500"),
+        ("awx 502", "Nightly sync", "timed_out", "work", "relaunch", 600.0, None),
+        ("awx 503", "Nightly sync", "failed", "test", "manual", 10.0, None),
+        ("awx 504", "playbooks", "crashed", "work", "dependency", 10.0, None),
+        ("awx 505", "a", "cancelled", "work", "manual", 10.0, None),
+        ("awx 506", "a", "running", "work", "webhook", None, None),
+        ("awx 507", "a", "queued", "work", "callback", None, None),
+        ("awx 508", "a", "queued", "work", "workflow", None, None),
+    ]
+    assert rows(
+        night,
+        """select name, system, steps.attempt, steps.status, steps.error_message from steps join runs using (run_id)
+        where native_id = 'awx 501' order by 1, 3""",
+    ) == [
+        ("Digest", "acme-app01", 1, "failed", "no digest"),
+        ("Enrich lead", "acme-app01", 1, "failed", None),
+        ("Enrich lead", "acme-app01", 2, "succeeded", None),
+        ("Mail", "acme-app01", 1, "skipped", None),
+    ]
+
+
+def test_events_of_a_playbook_that_was_killed_or_interrupted_do_not_run_into_the_next_one(tmp_path: Path) -> None:
+    names = ("stopped_KILL_jsonl.out", "okonly_jsonl.jsonl", "stopped_INT_jsonl.out", "stopped_KILL_jsonl.out")
+    alone = [told(tmp_path / "one.jsonl", plain(name), ansible.read_lines) for name in names]
+    assert [one[0][1] for one in alone] == ["no stats", "ok", "interrupted", "no stats"]
+    assert told(tmp_path / "all.jsonl", "".join(map(plain, names)), ansible.read_lines) == [
+        run for one in alone for run in one
+    ]
+
+
+@pytest.mark.parametrize("name", ["anyfatal_json.json", "twoplaybooks_json.json.gz", "nohosts_json.json"])
+def test_a_document_that_stands_there_twice_tells_of_the_same_runs(tmp_path: Path, name: str) -> None:
+    once = told(tmp_path / "x.json", plain(name), ansible.read_json)
+    assert told(tmp_path / "x.json", plain(name) * 2, ansible.read_json) == once * 2
+
+
+@pytest.mark.parametrize("name", ["ansible_appended.log", "stopped_INT_default.log"])
+def test_a_log_that_was_copied_behind_itself_tells_of_the_same_runs(tmp_path: Path, name: str) -> None:
+    once = told(tmp_path / "x.log", plain(name), ansible.read_text)
+    assert told(tmp_path / "x.log", plain(name) * 2, ansible.read_text) == once * 2
+
+
+def test_retries_that_name_no_host_are_those_of_the_only_host(tmp_path: Path) -> None:
+    before = "PLAY [Sync] ****\n\nTASK [Enrich] ****\nFAILED - RETRYING: Enrich (3 retries left).\nFAILED - RETRYING: Enrich (2 retries left).\n"
+    after = "\nPLAY RECAP ****\napp01 : ok=1 changed=1 unreachable=0 failed=0 skipped=0\n"
+    file = tmp_path / "x.txt"
+    attempts = []
+    for results in ("changed: [app01]\n", "changed: [app01]\nok: [app02]\n"):
+        file.write_text(before + results + after)
+        [run] = ansible.read_text(file)
+        assert isinstance(run, dict)
+        attempts.append([(step["system"], step["attempt"], step["word"]) for step in run["steps"]])
+    assert attempts == [
+        [("app01", 1, "retried"), ("app01", 2, "retried"), ("app01", 3, "changed")],
+        [("app01", 1, "changed"), ("app02", 1, "ok")],  # whose they were is not told
+    ]
+
+
+def test_a_message_in_yaml_is_its_first_line(tmp_path: Path) -> None:
+    file = tmp_path / "x.txt"
+    file.write_text(
+        "PLAY [Sync] ****\n\nTASK [Run] ****\nfatal: [app01]: FAILED! => changed=true \n  cmd: exit 1\n  msg: |-\n    non-zero return code\n"
+        "    more of it\n\nPLAY RECAP ****\napp01 : ok=0 changed=0 unreachable=0 failed=1 skipped=0\n"
+    )
+    [run] = ansible.read_text(file)
+    assert isinstance(run, dict)
+    assert (run["word"], run["error_message"]) == ("failures", "non-zero return code")
 
 
 def test_json_that_breaks_off_is_a_reject_and_what_was_whole_is_kept(tmp_path: Path) -> None:

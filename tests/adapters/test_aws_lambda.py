@@ -172,3 +172,12 @@ def test_cut_off_logs_keep_what_is_whole(tmp_path: Path, keep: float) -> None:
     assert result.recognised == 3
     assert result.mapped >= 2
     assert result.rejects >= 1
+
+
+@pytest.mark.parametrize("name", ["report_lines.log", "platform.jsonl", "get-query-results.json"])
+def test_a_log_that_stands_in_the_file_twice_is_counted_once(tmp_path: Path, name: str) -> None:
+    text = (FOLDER / name).read_text().rstrip()
+    (tmp_path / name).write_text(f"{text}\n{text}\n")
+    query = "select native_id, attempt, status from runs order by all"
+    with ingested(tmp_path / "p", [tmp_path / name]) as twice, ingested(tmp_path / "q", [FOLDER / name]) as once:
+        assert rows(twice, query) == rows(once, query)

@@ -211,7 +211,7 @@ def test_a_job_without_its_state_tells_it_by_its_fields_or_not_at_all(tmp_path: 
         ("4", "failed"),
         ("5", "succeeded"),
         ("6", "unknown"),  # two attempts, one stack, nothing returned
-        ("7", "unknown"),
+        ("7", "running"),  # taken up, and nothing went wrong so far
     ]
 
 
@@ -276,3 +276,28 @@ def test_a_golden_run(everything: Ledger) -> None:
             False,
         )
     ]
+
+
+def test_bull_keeps_the_words_of_an_earlier_failure_which_do_not_make_the_last_attempt_fail(tmp_path: Path) -> None:
+    job = {"name": "__default__", "data": {}, "opts": {"attempts": 3}, "timestamp": 1795410001000, "stacktrace": ["Error: no"], "failedReason": "no"}  # fmt: skip
+    ended = {"processedOn": 1795410001100, "finishedOn": 1795410001200, "returnvalue": None}
+    jobs = [
+        {"id": 1, "attemptsMade": 1, **job, **ended},  # two attempts left: it may have passed since
+        {"id": 2, "attemptsMade": 3, **job, **ended, "stacktrace": ["Error: no"] * 3},
+        {"id": 3, "attemptsMade": 2, "attemptsStarted": 2, **job, **ended},  # BullMQ: a stack for each failure
+    ]
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    ledger = ingested(tmp_path / "project", [tmp_path / "jobs.json"])
+    found = rows(ledger, "select native_id, status from runs order by native_id")
+    assert found == [("1", "unknown"), ("2", "failed"), ("3", "succeeded")]
+
+
+def test_bull_board_tells_of_jobs_by_queue_and_of_one_job_with_its_state(tmp_path: Path) -> None:
+    ledger = ingested(tmp_path, [FOLDER / "bull_board_queues.json", FOLDER / "bull_board_job.json"])
+    assert rows(ledger, "select native_id, status, error_type from runs order by run_id") == [
+        ("9", "failed", "Error"),
+        ("1", "failed", "Error"),
+        ("2", "succeeded", None),
+        ("1", "running", None),
+    ]
+    assert rows(ledger, "select count(*) from steps") == [(5,)]

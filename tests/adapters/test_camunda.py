@@ -162,3 +162,23 @@ def test_records_of_a_tools_tests_are_one_instance_without_a_parent(tmp_path: Pa
     assert rows(ledger, "select native_id, automation, version, status, parent_run_id from runs") == [
         ("2251799813685252", "process", "1", "running", None)
     ]
+
+
+def test_an_open_incident_of_camunda_7_makes_its_instance_wait_until_it_ends(tmp_path: Path) -> None:
+    incident = {"id": "i1", "processInstanceId": "p1", "processDefinitionKey": "order", "incidentType": "failedJob", "activityId": "Charge",
+                "incidentMessage": "boom", "createTime": "2026-11-20T06:00:30.000+0100", "endTime": None, "open": True}  # fmt: skip
+    instance = {"id": "p1", "processDefinitionKey": "order", "startTime": "2026-11-20T06:00:00.000+0100", "endTime": None, "state": "ACTIVE",
+                "superProcessInstanceId": None}  # fmt: skip
+    names = {
+        "incidents": incident,
+        "active": instance,
+        "ended": {**instance, "state": "COMPLETED", "endTime": "2026-11-20T07:00:00.000+0100"},
+    }
+    for name, told in names.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps([told]))
+    with ingested(tmp_path / "p", [tmp_path / "incidents.json", tmp_path / "active.json"]) as ledger:
+        assert rows(ledger, "select status, started_at::VARCHAR, error_message from runs") == [
+            ("waiting", "2026-11-20 05:00:00+00", "boom")
+        ]
+    with ingested(tmp_path / "q", [tmp_path / "ended.json", tmp_path / "incidents.json"]) as ledger:
+        assert rows(ledger, "select status from runs") == [("succeeded",)]

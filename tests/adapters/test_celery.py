@@ -424,3 +424,13 @@ def test_a_golden_run(events: Ledger) -> None:
             False,
         )
     ]
+
+
+def test_the_result_that_flower_shows_of_a_task_has_its_state(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(
+        json.dumps({"task-id": "c60be250", "state": "FAILURE", "result": "ValueError('x')"})
+    )
+    ledger = ingested(tmp_path / "project", [tmp_path / "result.json"])
+    assert rows(ledger, "select native_id, status, error_message from runs") == [
+        ("c60be250", "failed", "ValueError('x')")
+    ]

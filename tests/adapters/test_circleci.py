@@ -118,6 +118,31 @@ def test_insights_give_a_duration_and_a_webhook_trigger_and_version(ledger: Ledg
     assert found == [("failed", "scheduled", "4f1c0de")]
 
 
+def test_builds_outside_of_any_workflow_are_runs_by_themselves(ledger: Ledger) -> None:
+    assert rows(
+        ledger,
+        """select run_id, automation, status, started_at::varchar, duration_s, root_run_id from runs
+        where automation = 'bb/acme/legacy' order by 1""",
+    ) == [
+        (
+            "circleci:bb/acme/legacy/41",
+            "bb/acme/legacy",
+            "failed",
+            "2026-11-02 03:00:05+00",
+            120.0,
+            "circleci:bb/acme/legacy/41",
+        ),
+        (
+            "circleci:bb/acme/legacy/42",
+            "bb/acme/legacy",
+            "succeeded",
+            "2026-11-02 03:10:05+00",
+            120.0,
+            "circleci:bb/acme/legacy/41",
+        ),
+    ]
+
+
 def test_unfinished_workflows_have_no_end(ledger: Ledger) -> None:
     assert rows(ledger, "select count(*) from runs where not is_finished and ended_at is not null") == [(0,)]
 

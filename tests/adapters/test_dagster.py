@@ -383,3 +383,38 @@ def test_a_golden_run(night: Ledger) -> None:
             122.799,
         )
     ]
+
+
+def test_other_versions_tell_times_in_statistics_jobs_as_pipelines_and_runs_in_a_feed_among_backfills(
+    tmp_path: Path,
+) -> None:
+    old = [
+        {"runId": "a1", "pipeline": {"name": "etl"}, "status": "SUCCESS", "stats": {"startTime": 1.7e9, "endTime": 1.7e9 + 9}},
+        {"runId": "a2", "pipelineName": "etl", "status": "FAILURE", "rootRunId": "a1", "stats": {"message": "PythonError"}},
+        {"runId": "a3", "pipelineName": "etl", "status": "STARTED", "tags": {"dagster/schedule_name": "nightly"}},
+    ]  # fmt: skip
+    feed = [
+        {"__typename": "Run", "id": "6dcd2d0a-ff74-4d26-b8e0-ae58ea32bc1d", "runStatus": "FAILURE", "jobName": "etl"},
+        {"__typename": "PartitionBackfill", "id": "navmrdtc", "runStatus": "SUCCESS", "jobName": None},
+    ]
+    events = [
+        {"__typename": "PipelineStartEvent", "runId": "a4", "timestamp": "1700000000000", "message": ""},
+        {"__typename": "PipelineInitFailureEvent", "runId": "a4", "timestamp": "1700000001000", "message": "no resources"},
+    ]  # fmt: skip
+    files = []
+    for field, part, found in (("pipelineRunsOrError", "results", old), ("runsFeedOrError", "results", feed), ("logsForRun", "events", events)):  # fmt: skip
+        files.append(tmp_path / f"{field}.json")
+        files[-1].write_text(json.dumps({"data": {field: {part: found}}}))
+    ledger = ingested(tmp_path / "one", files)
+    told = rows(
+        ledger,
+        "select native_id[:4], automation, status, duration_s, trigger, retry_of is not null from runs order by native_id",
+    )
+    assert told == [
+        ("6dcd", "etl", "failed", None, None, False),
+        ("a1", "etl", "succeeded", 9.0, None, False),
+        ("a2", "etl", "failed", None, "re-execution", True),
+        ("a3", "etl", "running", None, "schedule", False),
+        ("a4", None, "failed", 1.0, None, False),
+    ]
+    assert rows(ledger, "select reason from set_aside") == [("backfill: its runs name it",)]

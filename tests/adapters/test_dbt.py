@@ -501,3 +501,52 @@ def test_a_quiet_log_has_only_errors_and_that_is_enough_to_know_that_it_failed(t
     assert rows(ledger, "select status, started_at, error_message from runs") == [
         ("failed", None, "Database Error in model orders")
     ]
+
+
+def test_a_log_of_dbt_1_3_has_codes_for_names_and_tells_as_much(tmp_path: Path) -> None:
+    ledger = ingested(tmp_path / "project", [FOLDER / "v13.stdout.jsonl"])
+    assert rows(ledger, "select automation, status_raw, duration_s, error_message from runs order by started_at") == [
+        ("agency build", "exit 1", 4.0, "Database Error in model deals (models/deals.sql)\n  no such column"),
+        ("agency", "exit 2", 1.0, "Runtime Error\n  Could not find profile named 'agency'"),
+    ]
+    assert rows(ledger, "select name, status, items_out, error_type, duration_s from steps order by name") == [
+        ("deals", "failed", None, "Database Error", 1.5),
+        ("orders", "succeeded", 5, None, 1.5),
+    ]
+
+
+def test_runs_of_dbt_cloud_have_the_status_of_their_number_and_their_commands_as_steps(tmp_path: Path) -> None:
+    ledger = ingested(tmp_path / "project", [FOLDER / "cloud_runs.json", FOLDER / "cloud_webhook.json"])
+    found = rows(ledger, "select native_id, status, ended_at is not null, automation from runs order by native_id")
+    words = (
+        ("succeeded", True),
+        ("failed", True),
+        ("cancelled", True),
+        ("running", False),
+        ("queued", False),
+        ("queued", False),
+    )
+    assert found == [(str(501 + n), *word, "Nightly build") for n, word in enumerate(words)]
+    assert rows(ledger, "select trigger, version, error_message, tz_assumed from runs where native_id = '502'") == [
+        ("scheduled", "4f1c9d2", "ORD-1001: see the log", False)
+    ]
+    assert rows(ledger, "select name, status, error_message from steps order by step_key") == [
+        ("Clone git repository", "succeeded", None),
+        ("Invoke dbt with `dbt build`", "failed", "02:00:03  Running\nDone. PASS=1 WARN=0 ERROR=1"),
+    ]
+
+
+def test_one_run_of_dbt_cloud_an_empty_page_and_one_cut_off_are_read(tmp_path: Path) -> None:
+    page = json.loads((FOLDER / "cloud_runs.json").read_text())
+    whole = json.dumps(page)
+    texts = {
+        "one": json.dumps(page | {"data": page["data"][0]}),
+        "none": json.dumps(page | {"data": []}),
+        "cut": whole[: whole.index('"id": 504') + 90],
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    found = take_in(tmp_path / "project", [tmp_path / name for name in texts])
+    assert [(file.adapter, file.mapped, file.rejects) for file in found.files] == [
+        ("dbt_cloud", n, r) for n, r in ((1, 0), (0, 0), (3, 1))
+    ]

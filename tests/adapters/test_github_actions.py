@@ -180,10 +180,13 @@ def test_a_list_without_addresses_is_taken_in_without_a_repository(tmp_path: Pat
         ]
 
 
-def test_a_list_without_attempts_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
-    (tmp_path / "list.json").write_text('[{"databaseId": 1, "status": "completed", "conclusion": "success"}]')
+def test_a_list_without_attempts_rejects_the_re_run_of_which_nobody_says_the_number(tmp_path: Path) -> None:
+    first = {"databaseId": 1, "status": "completed", "conclusion": "success", "event": "push", "createdAt": "2026-11-20T06:00:00Z",
+             "startedAt": "2026-11-20T06:00:00Z"}  # fmt: skip
+    again = {**first, "databaseId": 2, "startedAt": "2026-11-21T06:00:00Z"}
+    (tmp_path / "list.json").write_text(json.dumps([first, again]))
     (result,) = take_in(tmp_path / "project", [tmp_path / "list.json"]).files
-    assert (result.outcome, "attempt" in result.message) == ("unknown", True)
+    assert (result.mapped, result.rejects) == (1, 1)
 
 
 def test_a_delivery_of_another_event_is_set_aside(tmp_path: Path) -> None:
@@ -316,7 +319,6 @@ def test_the_vendors_own_examples_are_taken_in_whole(name: str, tmp_path: Path) 
     [
         "artifact-paginated",
         "check-run",
-        "workflow-paginated",
         "workflow-run-usage",
         "workflow-usage",
     ],
@@ -374,3 +376,51 @@ def test_the_vendors_example_of_a_deployments_status_is_a_change(tmp_path: Path)
     with ingested(tmp_path, [VENDOR / "openapi_example_deployment-status.json"]) as ledger:
         found = rows(ledger, "select change_id, kind, run_id from changes")
         assert found == [("github_actions:change/octocat/example/42", "deployment", None)]
+
+
+def test_what_gh_tells_without_an_attempt_is_the_first_and_its_jobs_meet_it(tmp_path: Path) -> None:
+    """`gh run list --json databaseId,status,...` and `gh run view --json jobs`, where only the address of a job names the run."""
+    page = "https://github.acme.example/acme/shop/actions/runs/9001"
+    run = {"databaseId": 9001, "status": "completed", "conclusion": "success", "workflowName": "CI", "event": "push", "url": page,
+           "createdAt": "2026-11-20T06:00:00Z", "startedAt": "2026-11-20T06:00:01Z", "updatedAt": "2026-11-20T06:03:00Z"}  # fmt: skip
+    step = {"name": "make", "number": 1, "status": "completed", "conclusion": "failure",
+            "startedAt": "2026-11-20T06:00:06Z", "completedAt": "2026-11-20T06:02:00Z"}  # fmt: skip
+    job = {"databaseId": 5555, "name": "build", "status": "completed", "conclusion": "failure", "url": f"{page}/job/5555",
+           "startedAt": "2026-11-20T06:00:05Z", "completedAt": "2026-11-20T06:02:59Z", "steps": [step]}  # fmt: skip
+    for name, value in {"list": [run], "jobs": {"jobs": [job]}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    with ingested(tmp_path / "p", [tmp_path / "jobs.json", tmp_path / "list.json"]) as ledger:
+        assert rows(ledger, "select run_id, attempt, status from runs") == [
+            ("github_actions:acme/shop/9001", 1, "partial")
+        ]
+        assert rows(ledger, "select name, kind, status from steps order by 1") == [
+            ("build", "job", "failed"),
+            ("build / make", "step", "failed"),
+        ]
+
+
+def test_a_workflow_that_github_disabled_is_not_enabled_and_runs_of_concatenated_pages_are_all_there(
+    tmp_path: Path,
+) -> None:
+    of = "https://github.acme.example/api/v3/repos/acme/shop"
+    workflow = {
+        "id": 77,
+        "name": "CI",
+        "path": ".github/workflows/ci.yml",
+        "state": "disabled_inactivity",
+        "url": f"{of}/actions/workflows/77",
+    }
+    (tmp_path / "workflows.json").write_text(json.dumps({"total_count": 1, "workflows": [workflow]}))
+    pages = [
+        {"total_count": 2, "workflow_runs": [
+            {"id": number, "name": "CI", "run_number": number, "workflow_id": 77, "head_sha": "abc", "event": "push", "status": "completed",
+             "conclusion": "success", "url": f"{of}/actions/runs/{number}", "created_at": "2026-11-20T06:00:00Z", "updated_at": "2026-11-20T06:03:00Z"}
+        ]} for number in (1, 2)
+    ]  # fmt: skip
+    (tmp_path / "runs.json").write_text("".join(map(json.dumps, pages)))
+    with ingested(tmp_path / "p", [tmp_path / "workflows.json", tmp_path / "runs.json"]) as ledger:
+        assert rows(ledger, "select run_id from runs order by 1") == [
+            ("github_actions:acme/shop/1",),
+            ("github_actions:acme/shop/2",),
+        ]
+        assert rows(ledger, "select name, enabled from automations") == [("CI", False)]

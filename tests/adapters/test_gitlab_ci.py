@@ -57,6 +57,22 @@ def test_every_word_of_gitlab_has_its_status(ledger: Ledger) -> None:
     assert {gitlab_ci.STATUS[word] for word in WORDS} == set(WORDS.values())
 
 
+def test_graphql_tells_of_the_same_pipelines_and_of_their_jobs(ledger: Ledger) -> None:
+    assert rows(
+        ledger,
+        """select native_id, automation, status, duration_s, queued_at::varchar from runs
+        where native_id in ('9001', '9030', '9031') order by 1""",
+    ) == [
+        ("9001", "acme/shop-sync", "succeeded", 312.0, "2026-11-02 01:00:00.25+00"),
+        ("9030", "acme/warehouse", "partial", 300.0, "2026-11-05 01:00:00+00"),
+        ("9031", "acme/shop-sync", "queued", None, "2026-11-05 02:00:00+00"),
+    ]
+    assert rows(
+        ledger,
+        "select name, steps.attempt, steps.status from steps join runs using (run_id) where native_id = '9030' order by 1, 2",
+    ) == [("lint", 1, "failed"), ("sync orders", 1, "failed"), ("sync orders", 2, "succeeded")]
+
+
 def test_a_job_that_was_allowed_to_fail_makes_the_success_partial(ledger: Ledger) -> None:
     assert _status(ledger, 9002) == "partial"
     assert _status(ledger, 9008) == "partial"  # the same in what `glab ci get` says
@@ -143,6 +159,7 @@ def test_any_order_of_the_files_that_tell_of_one_run_gives_the_same_ledger(ledge
     names = [
         "pipelines.page1.json",
         "pipeline.9001.json",
+        "graphql.pipelines.json",
         "jobs.9002.include_retried.json",
         "jobs.9003.include_retried.json",
         "jobs.9004.include_retried.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from support import SHARED, ingested, needs_shared, rows, take_in
 
 import aftershock
+from aftershock.adapters import junit
 from aftershock.adapters.base import Sample
 from aftershock.adapters.junit import tool_of
 from aftershock.ledger.reader import Ledger
@@ -299,11 +301,124 @@ def test_a_shorter_copy_of_a_report_changes_nothing_in_either_order(tmp_path: Pa
         ("go", '<testsuites><testsuite name="pkg"><properties><property name="go.version" value="go1.22"/>'),
         ("newman", '<testsuites name="API"><testsuite><testcase name="s" classname="JUnitXmlReporter.constructor"/>'),
         ("rspec", '<testsuite name="rspec" tests="1">'),
+        (
+            "playwright",
+            '<testsuites id="" name="" tests="1" failures="0" skipped="0" errors="0" time="3.1"><testsuite name="a.spec.ts">',
+        ),
+        ("nextest", '<testsuites name="nextest-run" tests="1" uuid="x"><testsuite name="jobs">'),
+        (
+            "robot",
+            '<testsuite errors="0" failures="0" name="A" skip="0" tests="1">\n<testcase classname="A.B" name="x" time="0.1">\n',
+        ),
         (None, "<testsuites><testsuite name='a'><system-out>pytest says type=pytest.skip</system-out>"),
     ],
 )
 def test_other_runners_are_known_by_their_marks_and_not_by_what_was_printed(tool: str | None, head: str) -> None:
     assert tool_of(Sample("xml", text=head)) == tool
+
+
+def told(file: Path, text: str) -> list[tuple[object, ...]]:
+    """The attempts that the reader finds in this text: run, attempt, status."""
+    file.write_text(text, encoding="utf-8", newline="")
+    return [
+        (record["native_id"], one["attempt"], one["status"])
+        for record in junit.read(file)
+        if isinstance(record, dict) and "tries" in record
+        for one in record["tries"]
+    ]
+
+
+def test_the_same_cases_in_another_browser_are_other_runs_and_no_second_attempts(tmp_path: Path) -> None:
+    suites = "".join(
+        f'''<testsuite name="sync.spec.ts" timestamp="2026-11-20T02:00:00.000Z" hostname="{browser}" tests="1" failures="0" skipped="0">
+        <testcase name="orders" classname="sync.spec.ts" time="1.5">{result}</testcase></testsuite>'''
+        for browser, result in (
+            ("chromium", '<failure message="sync.spec.ts:3:5 orders" type="FAILURE">x</failure>'),
+            ("firefox", ""),
+        )
+    )
+    head = '<testsuites id="" name="" tests="2" failures="1" skipped="0" errors="0" time="3.1">'
+    assert told(tmp_path / "x.xml", f"{head}{suites}</testsuites>") == [
+        ("sync.spec.ts.orders@2026-11-20T02:00:00.000Z", 1, "failed"),
+        ("sync.spec.ts.orders@2026-11-20T02:00:00.000Z (2)", 1, "succeeded"),
+    ]
+
+
+def test_pytest_before_version_6_says_setup_teardown_and_expected_failure_in_other_words(tmp_path: Path) -> None:
+    cases = {
+        "up": '<error message="test setup failure">fixture</error>',
+        "x": '<skipped message="expected test failure">known</skipped>',
+        "skip": '<skipped message="no" type="pytest.skip">no</skipped>',
+    }
+    text = '<testsuite errors="2" failures="0" name="pytest" skipped="2" tests="4" time="0.054">'
+    text += "".join(
+        f'<testcase classname="t" name="{name}" time="0.1">{result}</testcase>' for name, result in cases.items()
+    )
+    text += '<testcase classname="t" name="down"/><testcase classname="t" name="down"><error message="test teardown failure"/></testcase>'
+    found = told(tmp_path / "x.xml", text + "</testsuite>")
+    assert [(str(name).partition("@")[0], *rest) for name, *rest in found] == [
+        ("t.up", 1, "failed"),
+        ("t.x", 1, "partial"),
+        ("t.skip", 1, "skipped"),
+        ("t.down", 1, "failed"),
+    ]
+
+
+def test_a_retry_told_by_an_element_of_its_own_and_again_in_the_last_one_is_one_attempt(tmp_path: Path) -> None:
+    text = """<testsuites name="pytest tests"><testsuite name="pytest" timestamp="2026-11-20T02:00:00+00:00">
+    <testcase classname="t" name="a"/><testcase classname="t" name="a"><flakyFailure message="AssertionError: one">x</flakyFailure></testcase>
+    </testsuite></testsuites>"""
+    assert [found[1:] for found in told(tmp_path / "x.xml", text)] == [(1, "failed"), (2, "succeeded")]
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ("Timeout of 2000ms exceeded. For async tests, ensure", "timed_out"),
+        ("Test timed out in 5000ms.", "timed_out"),
+        ('thrown: "Exceeded timeout of 5000 ms for a test.', "timed_out"),
+        ("test timed out after 1000 milliseconds", "timed_out"),
+        ("java.util.concurrent.TimeoutException: export() timed out after 1 second", "timed_out"),
+        ("Timeout", "timed_out"),
+        ("Timed out retrying after 4000ms: expected to find element", "failed"),
+        ("java.util.concurrent.TimeoutException: no answer from the CRM", "failed"),
+    ],
+)
+def test_a_case_that_its_runner_gave_up_timed_out_and_one_whose_own_waiting_ended_failed(
+    tmp_path: Path, message: str, status: str
+) -> None:
+    text = f'<testsuite name="s"><testcase classname="c" name="n"><failure>{message.replace("<", "&lt;")}</failure></testcase></testsuite>'
+    assert [found[2] for found in told(tmp_path / "x.xml", text)] == [status]
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        ("Fri, 20 Nov 2026 02:00:00 GMT", "2026-11-20T02:00:00+00:00"),
+        ("Fri Nov 20 02:00:00 2026", "2026-11-20T02:00:00"),
+        ("2026-11-20 02:00:00 +0100", "2026-11-20 02:00:00+0100"),
+    ],
+)
+def test_times_of_other_forms_are_read(tmp_path: Path, timestamp: str, expected: str) -> None:
+    found = told(tmp_path / "x.xml", f'<testsuite name="s" timestamp="{timestamp}"><testcase name="n"/></testsuite>')
+    assert found == [(f"s.n@{expected}", 1, "succeeded")]
+
+
+@pytest.mark.parametrize(
+    "name", ["pytest_1_all.xml", "robot_nightly_1_xunit.xml", "nested.xml", "nightly-1795400474.2201083.xml.gz"]
+)
+def test_other_line_ends_and_a_second_copy_behind_it_tell_of_the_same_runs(tmp_path: Path, name: str) -> None:
+    raw = (FOLDER / name).read_bytes()
+    text = (gzip.decompress(raw) if name.endswith(".gz") else raw).decode()
+    whole = told(tmp_path / "x.xml", text)
+    assert whole
+    assert told(tmp_path / "x.xml", text.replace("\n", "\r\n")) == whole
+    assert told(tmp_path / "x.xml", f"{text}\n{text}") == [*whole, *whole]
+
+
+def test_what_became_of_a_playbook_whose_report_breaks_off_is_not_known(tmp_path: Path) -> None:
+    text = gzip.decompress((FOLDER / "nightly-1795400474.2201083.xml.gz").read_bytes()).decode()
+    assert [found[2] for found in told(tmp_path / "x.xml", text[: len(text) // 2])] == ["unknown"]
 
 
 @needs_shared

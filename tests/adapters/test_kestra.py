@@ -159,3 +159,28 @@ def test_the_vendors_fixture_is_a_loop_of_three_over_two_tasks(tmp_path: Path) -
         *((task, index, "succeeded", 1) for index in range(3) for task in ("1-1", "1-2")),
         ("2_end", 0, "succeeded", 1),
     ]
+
+
+def test_a_list_of_task_runs_is_steps_and_no_runs_of_its_own(tmp_path: Path) -> None:
+    execution = json.loads((FOLDER / "execution.json").read_text())
+    of = {name: execution[name] for name in ("namespace", "flowId")} | {"executionId": execution["id"]}
+    (tmp_path / "tasks.json").write_text(
+        json.dumps({"results": [{**task, **of} for task in execution["taskRunList"]], "total": 1})
+    )
+    with (
+        ingested(tmp_path / "p", [tmp_path / "tasks.json", FOLDER / "execution.json"]) as both,
+        ingested(tmp_path / "q", [FOLDER / "execution.json"]) as alone,
+    ):
+        for query in (
+            "select run_id, status from runs",
+            "select step_key, attempt, status, started_at from steps order by all",
+        ):
+            assert rows(both, query) == rows(alone, query)
+
+
+def test_an_execution_is_known_though_its_state_stands_far_behind(tmp_path: Path) -> None:
+    execution = json.loads((FOLDER / "execution.json").read_text())
+    state = execution.pop("state")
+    execution["taskRunList"][0]["outputs"] = {"rows": ["x" * 80] * 2000}
+    (tmp_path / "long.json").write_text(json.dumps({"results": [{**execution, "state": state}], "total": 1}))
+    assert take_in(tmp_path / "p", [tmp_path / "long.json"]).mapped == 1

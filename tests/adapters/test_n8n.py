@@ -14,7 +14,7 @@ import pytest
 from support import SHARED as SHARED_FOLDER
 from support import ingested, needs_shared, rows, take_in
 
-from aftershock.adapters.n8n_database import unflatten
+from aftershock.adapters._n8n import unflatten
 from aftershock.adapters.registry import adapters
 from aftershock.ingest.containers import opened
 from aftershock.ingest.recognise import recognise
@@ -623,3 +623,81 @@ def test_flatted_text_unfolds_and_what_contains_itself_is_cut() -> None:
 def test_text_that_is_not_flatted_or_nested_without_end_is_refused(text: str) -> None:
     with pytest.raises((ValueError, IndexError)):
         unflatten(text)
+
+
+OLD = {"id": "231", "finished": True, "mode": "webhook", "startedAt": "2026-11-20T06:00:00.000Z",
+       "stoppedAt": "2026-11-20T06:00:02.000Z", "workflowId": "15", "waitTill": None}  # fmt: skip
+
+
+def test_executions_without_a_status_tell_it_by_whether_they_finished(tmp_path: Path) -> None:
+    told = [OLD, {**OLD, "id": 232, "finished": False}, {**OLD, "id": 233, "finished": False, "stoppedAt": None},
+            {**OLD, "id": 234, "finished": False, "waitTill": "2026-11-21T00:00:00.000Z"}]  # fmt: skip
+    page, editor = tmp_path / "page.json", tmp_path / "editor.json"
+    page.write_text(json.dumps({"data": told, "nextCursor": None}))
+    editor.write_text(
+        json.dumps({"data": {"count": 1, "estimated": False, "results": [{**OLD, "id": 235, "workflowName": "x"}]}})
+    )
+    with ingested(tmp_path / "p", [page, editor]) as ledger:
+        assert rows(ledger, "select native_id, status, ended_at is null from runs order by 1") == [
+            ("231", "succeeded", False), ("232", "failed", False), ("233", "running", True), ("234", "waiting", True), ("235", "succeeded", False),
+        ]  # fmt: skip
+
+
+FLATTED = [{"resultData": "1"}, {"runData": "2", "lastNodeExecuted": "3"}, {"Hook": "4"}, "Hook", ["5"],
+           {"startTime": 1795154400000, "executionTime": 5, "executionStatus": "6", "data": "7"}, "success", {"main": "8"},
+           ["9"], ["10"], {"json": "11"}, {"order": "12"}, "ORD-9"]  # fmt: skip
+
+
+def test_one_execution_as_the_editor_gets_it_tells_its_steps_and_a_damaged_one_is_still_a_run(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.json" for number in range(3)]
+    whole = {**OLD, "status": "success", "data": json.dumps(FLATTED), "workflowData": {"name": "Orders", "nodes": []}}
+    files[0].write_text(json.dumps({"data": whole}))
+    files[1].write_text(json.dumps({**whole, "id": "232", "workflowData": json.dumps(whole["workflowData"])}))
+    files[2].write_text(json.dumps({"data": {**whole, "id": "233", "data": '[{"a":"5"}]'}}))
+    assert [(file.mapped, file.rejects) for file in take_in(tmp_path / "p", files).files] == [(1, 0), (1, 0), (1, 1)]
+    with ingested(tmp_path / "q", files) as ledger:
+        assert rows(ledger, "select run_id, name, items_out from steps order by 1") == [
+            ("n8n:231", "Hook", 1),
+            ("n8n:232", "Hook", 1),
+        ]
+        assert rows(ledger, "select distinct automation_id is not null, status from runs") == [(True, "succeeded")]
+
+
+def test_a_database_of_before_1_0_keeps_the_data_beside_the_execution(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "database.sqlite") as old:
+        old.execute("""create table execution_entity (id integer primary key, data text, finished boolean, mode varchar, "retryOf" varchar,
+            "startedAt" datetime, "stoppedAt" datetime, "workflowData" text, "workflowId" varchar, "waitTill" datetime)""")
+        old.execute(
+            "create table workflow_entity (id integer primary key, name varchar, active boolean, nodes text, connections text)"
+        )
+        old.execute("insert into workflow_entity values (15, 'Orders', 1, '[]', '{}')")
+        old.execute(
+            "insert into execution_entity values (7, ?, 0, 'trigger', null, '2022-01-02 03:04:05.000', '2022-01-02 03:04:06.000', ?, '15', null)",
+            (json.dumps(FLATTED), json.dumps({"name": "Orders", "nodes": []})),
+        )
+    with ingested(tmp_path / "p", [tmp_path / "database.sqlite"]) as ledger:
+        assert rows(ledger, "select run_id, status, started_at::VARCHAR from runs") == [
+            ("n8n:7", "failed", "2022-01-02 03:04:05+00")
+        ]
+        assert rows(ledger, "select name, status from steps") == [("Hook", "succeeded")]
+
+
+def test_an_execution_that_begins_with_long_data_is_known_by_them(tmp_path: Path) -> None:
+    items = [{"json": {"text": "x" * 500, "n": n}} for n in range(200)]
+    data = {
+        "resultData": {
+            "lastNodeExecuted": "Hook",
+            "runData": {
+                "Hook": [{"startTime": 1795154400000, "executionTime": 5, "source": [], "data": {"main": [items]}}]
+            },
+        }
+    }
+    long = {"id": "231", "data": data, **OLD}
+    files = [tmp_path / "page.json", tmp_path / "single.json"]
+    for file, value in zip(files, ({"data": [long], "nextCursor": None}, {**long, "id": "232"}), strict=True):
+        file.write_text(json.dumps(value))
+    with ingested(tmp_path / "p", files) as ledger:
+        assert rows(ledger, "select run_id, status, items_out from runs order by 1") == [
+            ("n8n:231", "succeeded", 200),
+            ("n8n:232", "succeeded", 200),
+        ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import ingested, rows, take_in
 
+from aftershock.adapters import nodered
 from aftershock.ledger.reader import Ledger
 
 FOLDER = Path(__file__).parent / "nodered"
@@ -254,3 +255,50 @@ def test_a_golden_run(night: Ledger) -> None:
             9,
         )
     ]
+
+
+def metrics() -> list[dict[str, object]]:
+    """A message that an inject node started and a function failed, as a handler of the log gets it."""
+    steps = (
+        ("inject", "n1", "receive"),
+        ("inject", "n1", "send"),
+        ("function", "n2", "receive"),
+        ("function", "n2", "done"),
+    )
+    told: list[dict[str, object]] = [
+        {"level": 99, "nodeid": node, "event": f"node.{kind}.{verb}", "msgid": "a1", "timestamp": 1795410000000 + at}
+        for at, (kind, node, verb) in enumerate(steps)
+    ]  # fmt: skip
+    return [
+        *told[:3],
+        {"level": 20, "id": "n2", "type": "function", "msg": "boom", "timestamp": 1795410000002},
+        told[3],
+    ]
+
+
+@pytest.mark.parametrize("shape", ["array", "indented", "words"])
+def test_a_log_may_be_one_array_indented_or_have_words_for_levels(shape: str, tmp_path: Path) -> None:
+    told = metrics()
+    if shape == "words":
+        told = [row | {"level": {99: "metric", 20: "error"}[int(str(row["level"]))]} for row in told]
+    texts = {"array": json.dumps(told), "indented": json.dumps(told, indent=1)}
+    (tmp_path / "log.json").write_text(texts.get(shape) or "\n".join(map(json.dumps, told)))
+    ledger = ingested(tmp_path / "project", [tmp_path / "log.json"])
+    assert rows(ledger, "select native_id, status, trigger, error_message from runs") == [
+        ("a1", "failed", "inject", "boom")
+    ]
+    assert rows(ledger, "select count(*) from rejects") == [(0,)]
+
+
+def test_messages_beyond_what_is_kept_go_oldest_first_also_where_no_node_ever_says_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(nodered, "_MOST_MESSAGES", 100)
+    told = (
+        {"level": 99, "nodeid": "n", "event": "node.function.receive", "msgid": f"m{at}", "timestamp": at}
+        for at in range(1000)
+    )
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, told)))
+    [export] = [export for export in nodered.EXPORTS if export.name == "log"]
+    assert export.reader is not None
+    assert len(list(export.reader(tmp_path / "log.jsonl"))) == 1000

@@ -321,3 +321,16 @@ def test_dbt_ol_s_own_fixture_names_no_run_and_with_names_is_one_tree(tmp_path: 
         ("model.jaffle_shop.orders.sql.1", "succeeded", "openlineage:model.jaffle_shop.orders", None),
         ("model.jaffle_shop.orders.sql.2", "failed", "openlineage:model.jaffle_shop.orders", "DbtDatabaseError"),
     ]
+
+
+def test_a_page_of_marquez_runs_tells_of_the_runs_that_events_tell_of(tmp_path: Path) -> None:
+    ids = {"namespace": "agency", "name": "export"}
+    run = {"id": "r1", "createdAt": "2026-11-22T02:00:00Z", "updatedAt": "2026-11-22T02:00:09Z", "jobVersion": ids | {"version": "v7"}}  # fmt: skip
+    page = {"runs": [run | {"state": "FAILED", "startedAt": "2026-11-22T02:00:00Z", "endedAt": "2026-11-22T02:00:09Z"}]}
+    start = {"eventType": "START", "eventTime": "2026-11-22T02:00:00Z", "run": {"runId": "r1"}, "job": ids}
+    (tmp_path / "page.json").write_text(json.dumps(page))
+    (tmp_path / "event.json").write_text(json.dumps(start))
+    ledger = ingested(tmp_path / "project", [tmp_path / "page.json", tmp_path / "event.json"])
+    assert rows(ledger, "select native_id, automation, status, duration_s, version from runs") == [
+        ("r1", "export", "failed", 9.0, "v7")
+    ]

@@ -224,3 +224,13 @@ def test_a_golden_run(night: Ledger) -> None:
             .replace("+00:00", "+00"),
         )
     ]
+
+
+def test_notebooks_gathered_in_one_file_are_as_many_runs(tmp_path: Path) -> None:
+    told = [(FOLDER / f"{name}.ipynb").read_text() for name in ("ok_acme", "fail_globex")]
+    after, array = tmp_path / "after.json", tmp_path / "array.json"
+    after.write_text("\n".join(told))
+    array.write_text(f"[{','.join(told)}]")
+    assert [file.mapped for file in take_in(tmp_path / "p", [after, array]).files] == [2, 2]
+    with ingested(tmp_path / "q", [array, after]) as ledger:
+        assert rows(ledger, "select status from runs order by 1") == [("failed",), ("succeeded",)]

@@ -425,6 +425,15 @@ def test_a_page_that_is_cut_off_loses_only_the_run_it_was_cut_in(tmp_path: Path)
     assert result.mapped > 20
 
 
+def test_an_empty_page_and_parts_of_another_shape_lose_no_run(tmp_path: Path) -> None:
+    run = {"id": "6dcd2d0a-ff74-4d26-b8e0-ae58ea32bc1d", "flow_id": "f", "run_count": 1, "expected_start_time": None}
+    odd = [run | {"state_type": "FAILED", "state_name": "Failed", "state": "Failed()", "created_by": "orion"}]
+    (tmp_path / "odd.json").write_text(json.dumps(odd))
+    (tmp_path / "page.json").write_text(json.dumps({"results": [], "count": 0, "limit": 200, "pages": 0, "page": 1}))
+    found = take_in(tmp_path / "one", [tmp_path / "odd.json", tmp_path / "page.json"])
+    assert [(file.outcome, file.mapped) for file in found.files] == [("taken", 1), ("taken", 0)]
+
+
 def test_a_golden_run(night: Ledger) -> None:
     assert rows(
         night,

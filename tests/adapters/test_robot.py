@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import SHARED, ingested, needs_shared, rows, take_in
 
 import aftershock
+from aftershock.adapters import robot
 from aftershock.ledger.reader import Ledger
 
 FOLDER = Path(__file__).parent / "robot"
@@ -209,7 +212,6 @@ def test_any_order_of_the_files_gives_the_same_ledger(nights: Ledger, tmp_path: 
         "nightly_1_output.xml.gz",
         "nightly_3_rerun_output.xml.gz",
         "nightly_4_merged_output.xml.gz",
-        "legacy_output.xml.gz",
     )
     ledgers = []
     for seed in (1, 2):
@@ -218,6 +220,37 @@ def test_any_order_of_the_files_gives_the_same_ledger(nights: Ledger, tmp_path: 
     for query in ("select * from runs order by run_id", "select * from steps order by step_id"):
         assert rows(ledgers[0], query) == rows(ledgers[1], query)
     assert rows(ledgers[0], "select count(*) from runs") == [(33,)]
+
+
+@pytest.mark.parametrize(
+    ("names", "reader"),
+    [
+        (("nightly_1_output.xml.gz", "nightly_3_rerun_output.xml.gz"), robot.read_xml),
+        (("nightly_2_output.json.gz", "nightly_5_exitonfailure.json.gz"), robot.read_json),
+    ],
+)
+def test_outputs_behind_one_another_in_one_file_tell_of_all_their_runs(
+    tmp_path: Path, names: tuple[str, str], reader: Callable[[Path], Iterator[Any]]
+) -> None:
+    found = []
+    for files in ((names[0],), (names[1],), names, (names[0], names[0])):
+        file = tmp_path / "x"
+        file.write_bytes(b"\n".join(gzip.decompress((FOLDER / name).read_bytes()) for name in files))
+        found.append([record["native_id"] for record in reader(file)])
+    first, second, both, twice = found
+    assert both == [*first, *second]
+    assert set(twice) == set(first)
+
+
+def test_an_output_behind_one_that_broke_off_keeps_its_names(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    whole = gzip.decompress((FOLDER / "nightly_3_rerun_output.xml.gz").read_bytes())
+    file.write_bytes(whole)
+    names = [record["automation"] for record in robot.read_xml(file) if isinstance(record, dict)]
+    file.write_bytes(whole[: len(whole) // 2] + b"\n" + whole)
+    found = [record["automation"] for record in robot.read_xml(file) if isinstance(record, dict)]
+    assert found[-len(names) :] == names
+    assert set(found) == set(names)
 
 
 def test_xml_that_breaks_off_keeps_its_whole_tasks(tmp_path: Path) -> None:

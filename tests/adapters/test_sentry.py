@@ -158,3 +158,16 @@ def test_the_vendors_own_examples_are_read_whole(tmp_path: Path) -> None:
         for number, answer in enumerate(_answers(name)):
             (result,) = take_in(tmp_path / "project", [page(tmp_path / f"{name}-{number}.json", answer)]).files
             assert (result.adapter, result.mapped, result.rejects, result.set_aside) == ("sentry", 1, 0, 0), name
+
+
+def test_check_ins_of_older_releases_know_no_expected_time(tmp_path: Path) -> None:
+    told = {
+        "id": "c2",
+        "status": "error",
+        "duration": 1200,
+        "dateCreated": "2026-11-20T06:00:00Z",
+        "attachmentId": None,
+    }
+    (tmp_path / "checkins-nightly.json").write_text(json.dumps([told]))
+    with ingested(tmp_path / "p", [tmp_path / "checkins-nightly.json"]) as ledger:
+        assert rows(ledger, "select run_id, status, duration_s from runs") == [("sentry:c2", "failed", 1.2)]

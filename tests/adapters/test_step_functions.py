@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -208,9 +209,30 @@ def test_a_history_that_nobody_named_is_known_by_when_it_began(tmp_path: Path) -
     ledger = ingested(tmp_path / "project", [late, early])
     found = rows(
         ledger,
-        "select starts_with(native_id, 'history@2026-11-20T08:00:00'), attempt, status from runs where automation is null order by 2",
+        "select starts_with(native_id, 'history@2026-11-20T07:00:00'), attempt, status from runs where automation is null order by 2",
     )
     assert found == [(True, 1, "failed"), (True, 2, "partial")]
+
+
+def test_a_history_keeps_its_id_however_its_times_are_written_and_as_far_as_a_cut_off_copy_goes(tmp_path: Path) -> None:
+    whole = json.loads(
+        (FOLDER / "arn_aws_states_eu-central-1_123456789012_execution_order-sync_ord-3001.json").read_text()
+    )
+    files = [tmp_path / f"{name}.json" for name in ("cli", "boto", "cli_1", "cut", "cut_array")]
+    texts = [json.dumps(whole)]
+    for write in (str, datetime.timestamp):
+        events = [
+            {**event, "timestamp": write(datetime.fromisoformat(event["timestamp"]))} for event in whole["events"]
+        ]
+        texts.append(json.dumps({"events": events}))
+    texts += [json.dumps(whole, indent=1)[:4000], json.dumps(whole["events"], indent=1)[:4000]]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    with ingested(tmp_path / "project", files) as ledger:
+        assert rows(ledger, "select count(*), count(distinct native_id) from runs where automation is null") == [(2, 1)]
+    with ingested(tmp_path / "cut", files[3:]) as ledger:
+        assert rows(ledger, "select status from runs") == [("unknown",)]
+        assert rows(ledger, "select count(*) > 1 from steps") == [(True,)]
 
 
 def test_pages_in_one_file_are_one_history_and_a_page_with_more_to_come_has_not_ended(tmp_path: Path) -> None:

@@ -217,12 +217,14 @@ def test_a_page_without_the_beginning_is_a_reject_and_pages_in_one_file_are_one_
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.7])
-def test_a_history_cut_off_is_a_reject(tmp_path: Path, keep: float) -> None:
+def test_a_history_cut_off_tells_what_is_whole_and_not_how_it_ended(tmp_path: Path, keep: float) -> None:
     text = (FOLDER / "history_order.json").read_text()
     file = tmp_path / "cut.json"
     file.write_text(text[: int(len(text) * keep)])
     result = take_in(tmp_path / "project", [file])
-    assert (result.mapped, result.rejects) == (0, 1)
+    assert (result.mapped, result.rejects) == (1, 1)
+    with ingested(tmp_path / "again", [file]) as ledger:
+        assert rows(ledger, "select distinct status from runs where parent_run_id is null") == [("unknown",)]
 
 
 @needs_shared
@@ -256,3 +258,25 @@ def test_the_parent_fixture_names_both_runs_of_its_child(fixtures: Ledger) -> No
         fixtures,
         "select native_id[1:8], retry_of[10:17], parent_run_id[10:17] from runs where automation = 'main.SampleChildWorkflow' order by 1",
     ) == [("105dcb3a", None, "0ea65eda"), ("1c4e88cc", "105dcb3a", "0ea65eda")]
+
+
+def test_tctl_lists_runs_with_numbers_for_statuses(tmp_path: Path) -> None:
+    run = {
+        "execution": {"workflow_id": "ship-1", "run_id": "r-0"},
+        "type": {"name": "Ship"},
+        "start_time": "2026-11-20T06:00:00Z",
+    }
+    listed = [
+        {
+            **run,
+            "execution": {"workflow_id": "ship-1", "run_id": f"r-{n}"},
+            "status": n,
+            "close_time": "2026-11-20T06:00:05Z",
+        }
+        for n in range(1, 8)
+    ]
+    (tmp_path / "list.json").write_text(json.dumps(listed))
+    with ingested(tmp_path / "p", [tmp_path / "list.json"]) as ledger:
+        assert [status for (status,) in rows(ledger, "select status from runs order by native_id")] == [
+            "running", "succeeded", "failed", "cancelled", "cancelled", "succeeded", "timed_out",
+        ]  # fmt: skip

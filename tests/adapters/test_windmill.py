@@ -162,3 +162,12 @@ def test_a_third_partys_fixture_is_one_running_job_and_one_failed(tmp_path: Path
         ("f/example/night", "failed", 59.0),
         ("u/example/lights", "running", None),
     ]
+
+
+def test_a_job_is_known_though_its_kind_stands_behind_a_long_result(tmp_path: Path) -> None:
+    job = {"type": "CompletedJob", "workspace_id": "acme", "id": "018f6c2e-1a2b-4c3d-8e4f-5a6b7c8d9e60", "created_by": "ann",
+           "created_at": "2026-11-20T06:00:00Z", "started_at": "2026-11-20T06:00:01Z", "duration_ms": 10, "success": True,
+           "script_path": "f/x", "result": {"rows": ["x" * 80] * 2000}, "job_kind": "script", "is_flow_step": False}  # fmt: skip
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    with ingested(tmp_path / "p", [tmp_path / "job.json"]) as ledger:
+        assert rows(ledger, "select status, duration_s from runs") == [("succeeded", 0.01)]

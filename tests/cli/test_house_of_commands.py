@@ -17,7 +17,7 @@ from aftershock.errors import NoProjectError, ProjectError, UnknownNameError
 from aftershock.project import load
 
 Run = Callable[..., Result]
-COMMANDS = ("init", "ingest", "rejects", "status", "report", "sql", "simulate", "lab", "schedule")
+COMMANDS = ("init", "ingest", "rejects", "status", "report", "sql", "simulate", "lab", "schedule", "adapter")
 HEAVY = (
     "duckdb",
     "ibis",

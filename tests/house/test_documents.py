@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
+from aftershock.adapters.registry import adapters
 from aftershock.project import Mapping
 
+PAGES = sorted((ROOT / "docs" / "adapters").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 WITH_TABLES = [file for file in DOCUMENTS if "[[[cog" in file.read_text(encoding="utf-8")]
 
@@ -89,3 +91,14 @@ def test_the_architecture_names_every_part_of_the_package() -> None:
         if path.suffix in ("", ".py") and not path.name.startswith("_")
     }
     assert sorted(part for part in parts if f"`{part}`" not in text) == []
+
+
+def test_every_adapter_has_its_page_and_every_page_its_adapter() -> None:
+    assert [page.stem for page in PAGES] == sorted(adapters())
+
+
+def test_the_pages_of_adapters_say_what_their_docstrings_say() -> None:
+    check = subprocess.run(
+        [sys.executable, "-m", "cogapp", "--check", *map(str, PAGES)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, f"run `make docs`\n{check.stdout[-2000:]}{check.stderr[-2000:]}"

@@ -116,7 +116,7 @@ class UnknownNameError(AftershockError, LookupError):
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
         have = ", ".join(known) or "none"
-        super().__init__(f"no {kind} {name!r}.{did_you_mean(name, known)} Configured: {have}.")
+        super().__init__(f"no {kind} {name!r}.{did_you_mean(name, known)} There is: {have}.")
 
 
 class PeriodError(AftershockError, ValueError):

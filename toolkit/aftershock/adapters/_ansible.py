@@ -74,6 +74,7 @@ class Playbook:
     native_id: str = ""
     name: str | None = None
     plays: list[str] = field(default_factory=list)
+    play_ids: list[str] = field(default_factory=list)
     started: str | None = None
     ended: str | None = None
     last: str | None = None

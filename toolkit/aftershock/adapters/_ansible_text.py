@@ -72,6 +72,7 @@ class _Process:
     task_started: str | None = None
     loops: dict[str, Result] = field(default_factory=dict)  # of the task now told, by host
     retries: dict[tuple[str, str], list[str | None]] = field(default_factory=dict)
+    told_no_host: Result | None = None  # took up retries of the task now told that named no host
     last_host: str | None = None
     is_recap: bool = False
     origin: str | None = None
@@ -105,7 +106,8 @@ class Reader:
 
     def _line(self, process: _Process, line: str) -> Iterator[Playbook]:
         """Take up one line; gives the playbook before where a new one begins."""
-        begins = _PLAYBOOK.match(line) or _BANNER.match(line) or (process.is_recap and _play(line))
+        is_over = process.is_recap or process.book.is_interrupted
+        begins = _PLAYBOOK.match(line) or _BANNER.match(line) or (is_over and _play(line))
         if begins and (process.book.plays or process.book.error):
             mine = process.lines.pop()
             yield from self._done(process)
@@ -126,7 +128,7 @@ class Reader:
             book.is_check = book.is_check or bool(found["check"])
         elif found := _TASK.match(line):
             process.task, process.task_started, process.last_host = found["name"], self._now, None
-            process.loops = {}
+            process.loops, process.told_no_host = {}, None
             book.is_check = book.is_check or bool(found["check"])
         elif process.is_recap and (found := _COUNTS.match(line)):
             counts = {name: int(number) for name, number in _COUNT.findall(line[found.end("host") :])}
@@ -141,9 +143,7 @@ class Reader:
         """Whether the line tells what became of a task on a host."""
         book = process.book
         if found := _RETRYING.match(line):
-            hosts = [found["host"]] if found["host"] else []
-            for host in hosts:
-                process.retries.setdefault((found["task"], _host(host)), []).append(self._now)
+            process.retries.setdefault((found["task"], _host(found["host"] or "")), []).append(self._now)
             return True
         if line == "...ignoring":
             return True  # the step has failed all the same; whether the run has, its recap says
@@ -177,7 +177,17 @@ class Reader:
         result = Result(
             task, host, word, started=process.task_started, ended=self._now, payload=f"{item or ''} {told}"[:MOST_TEXT]
         )
-        result.retried_at = process.retries.pop((task, host), [])
+        retried = process.retries.pop((task, host), None)
+        if retried is None and process.retries.get((task, "")):  # before Ansible 2.11 no host is told
+            retried, process.told_no_host = process.retries.pop((task, "")), result
+        elif (
+            process.told_no_host is not None and process.told_no_host.task == task and process.told_no_host.host != host
+        ):
+            process.told_no_host.retried_at, process.told_no_host.attempts = (
+                [],
+                1,
+            )  # of several hosts: whose it was is not known
+        result.retried_at = retried or []
         result.attempts = len(result.retried_at) + 1
         result.items = [word] if item else []
         if item:
@@ -202,6 +212,8 @@ class Reader:
             result.payload = f"{result.payload}\n{line}"[:MOST_TEXT]
             if result.has_failed and result.message is None and (told := re.match(r"\s+\"?msg\"?: (.*)", line)):
                 result.message = told[1].strip().strip("'\",").replace("''", "'")
+            elif result.message in ("|-", "|", ">-", ">"):  # a block of YAML: its first line
+                result.message = line.strip()
 
     def _profiled(self, process: _Process, found: re.Match[str]) -> None:
         """profile_tasks says when a task began: the only time there is in what goes to the screen."""
@@ -234,13 +246,16 @@ class Reader:
             at = book.started or f"#{hashlib.sha256(text.encode()).hexdigest()[:12]}"
             native = f"p{process.number}@{at}" if process.number else at
             self._taken[native] = self._taken.get(native, 0) + 1
-            book.native_id = native if self._taken[native] == 1 else f"{native} ({self._taken[native]})"
+            # a process that began at the same moment is the same one, copied twice into the file
+            is_same = process.number or self._taken[native] == 1
+            book.native_id = native if is_same else f"{native} ({self._taken[native]})"
             yield book
         else:
             self.outside += sum(bool(line.strip()) for line in process.lines)
         process.book = Playbook(before=book.stats or {}, is_same_process=process.number is not None)
         process.lines, process.task, process.task_started, process.last_host = [], None, None, None
         process.is_recap, process.origin, process.retries, process.loops = False, None, {}, {}
+        process.told_no_host = None
 
 
 def _play(line: str) -> re.Match[str] | None:
@@ -260,7 +275,7 @@ def _explain(result: Result, told: str) -> None:
         value = None
     if isinstance(value, dict):
         explain(result, value)
-    elif result.has_failed and told and not told.startswith("{"):
+    elif result.has_failed and told and not told.startswith(("{", "changed=")):
         result.message = told
 
 
@@ -272,6 +287,7 @@ def explain(result: Result, value: dict[str, Any]) -> None:
     if not result.has_failed:
         return
     message = value.get("msg")
+    message = "\n".join(str(line) for line in message) if isinstance(message, list) else message
     stderr = value.get("stderr") or value.get("module_stderr")
     parts = [
         str(part).strip()

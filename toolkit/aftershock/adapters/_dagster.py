@@ -47,19 +47,23 @@ STATUS: Final = StatusTable(
 )
 
 RUN: Final = {
+    "__typename": "VARCHAR",
     "runId": "VARCHAR",
     "id": "VARCHAR",
     "jobName": "VARCHAR",
     "pipelineName": "VARCHAR",
+    "pipeline": "JSON",
     "status": "VARCHAR",
+    "runStatus": "VARCHAR",  # as the feed of runs calls it
     "creationTime": TIME,
     "startTime": TIME,
     "endTime": TIME,
     "updateTime": TIME,
     "parentRunId": "VARCHAR",
+    "rootRunId": "VARCHAR",
     "runConfigYaml": "VARCHAR",
-    "tags": 'STRUCT("key" VARCHAR, "value" VARCHAR)[]',
-    "stats": "STRUCT(enqueuedTime VARCHAR)",
+    "tags": "JSON",
+    "stats": "JSON",
     "stepStats": "STRUCT(stepKey VARCHAR, status VARCHAR, startTime VARCHAR, endTime VARCHAR,"
     " attempts STRUCT(startTime VARCHAR, endTime VARCHAR)[])[]",
 }
@@ -81,16 +85,30 @@ EVENT: Final = {
 }
 
 
+# `tags` as GraphQL lists them, or as an object of names and values.
+_TAGS: Final = """case json_type(tags) when 'ARRAY' then list_filter(try(json_transform(tags, '[{"key": "VARCHAR", "value": "VARCHAR"}]')),
+                    lambda tag: tag."key" is not null)
+                when 'OBJECT' then list_transform(json_keys(tags), lambda name: {'key': name,
+                    'value': json_extract_string(tags, '/' || replace(replace(name, '~', '~0'), '/', '~1'))}) end"""
+
+
 def _tag(name: str) -> str:
     return f'list_filter(tags, lambda tag: tag."key" = \'{name}\')[1]."value"'
+
+
+def _stat(name: str) -> str:
+    return f"coalesce({name}, as_time(stats ->> '$.{name}'))"
 
 
 # creationTime, enqueuedTime, launchTime and startTime lie minutes apart: a run waits from when it was made until it starts.
 # A run that was cancelled in the queue has the time of its end as its start.
 def runs(source: str) -> Mapping[str, str]:
     """`runs` and `steps` of runs with their statistics of steps. A retry or re-execution is a run that names the one before."""
-    identified = f"""(select *, coalesce(runId, id) as native_id, coalesce(jobName, pipelineName) as automation,
-            coalesce(parentRunId, {_tag("dagster/parent_run_id")}) as parent from {source})"""
+    # Before Dagster 0.13 a run's times stood in its statistics only.
+    identified = f"""(select *, coalesce(parentRunId, {_tag("dagster/parent_run_id")}, nullif(rootRunId, native_id)) as parent
+            from (select * replace ({_TAGS} as tags, coalesce(status, runStatus) as status, {_stat("startTime")} as startTime, {_stat("endTime")} as endTime),
+                         coalesce(runId, id) as native_id, coalesce(jobName, pipelineName, pipeline ->> '$.name') as automation
+                  from {source}))"""
     return {
         "runs": f"""
 select place, native_id, automation, status as status_raw, parent as retry_of, {_tag("dagster/backfill")} as correlation_id,
@@ -99,7 +117,7 @@ select place, native_id, automation, status as status_raw, parent as retry_of, {
             when {_tag("dagster/schedule_name")} is not null then 'schedule' when {_tag("dagster/sensor_name")} is not null then 'sensor'
             when {_tag("dagster/backfill")} is not null then 'backfill' when {_tag("dagster/from_automation_condition")} is not null
             or {_tag("dagster/auto_materialize")} is not null then 'automation' end as trigger,
-       coalesce(creationTime, as_time(stats.enqueuedTime)) as queued_at,
+       coalesce(creationTime, as_time(stats ->> '$.enqueuedTime')) as queued_at,
        case when not (status = 'CANCELED' and startTime = endTime) then startTime end as started_at, endTime as ended_at,
        list_transform(tags, lambda tag: concat_ws(':', tag."key", tag."value")) as tags,
        json_merge_patch(coalesce(try(to_json(map_from_entries(list_transform(tags, lambda tag: struct_pack(k := tag."key", v := tag."value"))))),
@@ -109,18 +127,19 @@ from {identified} where native_id is not null
 """,
         # `attempts` holds those that are over: one that goes on comes after them, and is all there is where none is told of.
         "steps": f"""
-select place, native_id, step.stepKey as key, regexp_replace(step.stepKey, '\\[.*\\]$', '') as name, 'op' as kind, attempt,
-       case when attempt < attempts then 'UP_FOR_RETRY' else step.status end as status_raw,
-       case when step.status <> 'SKIPPED' or step.startTime is not null
-            then as_time(case when attempt <= closed then step.attempts[attempt].startTime when attempt = 1 then step.startTime end) end as started_at,
-       as_time(case when attempt <= closed then step.attempts[attempt].endTime else step.endTime end) as ended_at,
-       coalesce(as_time(case when attempt <= closed then step.attempts[attempt].endTime else coalesce(step.endTime, step.startTime) end),
-                updateTime, startTime) as updated_at
-from (select *, unnest(range(1, attempts + 1))::INTEGER as attempt
-      from (select *, coalesce(len(step.attempts), 0) as closed,
-                   greatest(closed + if(coalesce(step.status in ('SUCCESS', 'FAILURE', 'SKIPPED'), false), 0, 1), 1) as attempts
-            from (select * exclude (stepStats), unnest(stepStats) as step from {identified} where native_id is not null)))
-where step.stepKey is not null
+select place, native_id, key, regexp_replace(key, '\\[.*\\]$', '') as name, 'op' as kind, attempt, status_raw,
+       as_time(began) as started_at, as_time(ended) as ended_at, coalesce(as_time(coalesce(ended, started)), updateTime, startTime) as updated_at
+from (select place, native_id, updateTime, startTime, step.stepKey as key, attempt,
+             case when attempt < attempts then 'UP_FOR_RETRY' else step.status end as status_raw,
+             case when step.status = 'SKIPPED' and step.startTime is null then null
+                  when attempt <= closed then step.attempts[attempt].startTime when attempt = 1 then step.startTime end as began,
+             case when attempt <= closed then step.attempts[attempt].endTime else step.endTime end as ended,
+             case when attempt > closed then step.startTime end as started
+      from (select *, unnest(range(1, attempts + 1))::INTEGER as attempt
+            from (select *, coalesce(len(step.attempts), 0) as closed,
+                         greatest(closed + if(coalesce(step.status in ('SUCCESS', 'FAILURE', 'SKIPPED'), false), 0, 1), 1) as attempts
+                  from (select place, native_id, updateTime, startTime, unnest(stepStats) as step from {identified} where native_id is not null))))
+where key is not null
 """,
         "rejects": f"select place, 'runId' as field, null::VARCHAR as seen, 'has no id' as reason from {identified} where native_id is null",
     }
@@ -129,15 +148,16 @@ where step.stepKey is not null
 _TYPES: Final = {
     "RunEnqueuedEvent": "RUN_ENQUEUED", "RunDequeuedEvent": "RUN_DEQUEUED", "RunStartingEvent": "RUN_STARTING", "RunStartEvent": "RUN_START",
     "RunSuccessEvent": "RUN_SUCCESS", "RunFailureEvent": "RUN_FAILURE", "RunCancelingEvent": "RUN_CANCELING",
-    "RunCanceledEvent": "RUN_CANCELED", "RunSuspendedEvent": "RUN_SUSPENDED", "RunResumedEvent": "RUN_RESUMED",
+    "RunCanceledEvent": "RUN_CANCELED", "RunInitFailureEvent": "RUN_INIT_FAILURE", "RunSuspendedEvent": "RUN_SUSPENDED", "RunResumedEvent": "RUN_RESUMED",
     "ExecutionStepStartEvent": "STEP_START", "ExecutionStepRestartEvent": "STEP_RESTARTED", "ExecutionStepSuccessEvent": "STEP_SUCCESS",
     "ExecutionStepFailureEvent": "STEP_FAILURE", "ExecutionStepSkippedEvent": "STEP_SKIPPED",
-    "ExecutionStepUpForRetryEvent": "STEP_UP_FOR_RETRY", "MaterializationEvent": "ASSET_MATERIALIZATION",
+    "ExecutionStepUpForRetryEvent": "STEP_UP_FOR_RETRY", "MaterializationEvent": "ASSET_MATERIALIZATION", "StepMaterializationEvent": "ASSET_MATERIALIZATION",
     "ObservationEvent": "ASSET_OBSERVATION", "AssetCheckEvaluationEvent": "ASSET_CHECK_EVALUATION", "LogMessageEvent": "LOG_MESSAGE",
 }  # fmt: skip
 _RUN_WORDS: Final = {
     "RUN_ENQUEUED": "QUEUED", "RUN_DEQUEUED": "QUEUED", "RUN_STARTING": "STARTING", "RUN_START": "STARTED", "RUN_SUSPENDED": "SUSPENDED",
-    "RUN_RESUMED": "STARTED", "RUN_SUCCESS": "SUCCESS", "RUN_FAILURE": "FAILURE", "RUN_CANCELING": "CANCELING", "RUN_CANCELED": "CANCELED",
+    "RUN_RESUMED": "STARTED", "RUN_SUCCESS": "SUCCESS", "RUN_INIT_FAILURE": "FAILURE",
+    "RUN_FAILURE": "FAILURE", "RUN_CANCELING": "CANCELING", "RUN_CANCELED": "CANCELED",
 }  # fmt: skip
 _STEP_WORDS: Final = {
     "STEP_START": "IN_PROGRESS", "STEP_RESTARTED": "IN_PROGRESS", "STEP_UP_FOR_RETRY": "UP_FOR_RETRY", "STEP_SUCCESS": "SUCCESS",
@@ -201,6 +221,15 @@ where about = 'check' and runId is not null
 """,
         "set_aside": f"select place, 'event inside a run' as reason from {told} where about is null and runId is not null",
         "rejects": f"select place, 'runId' as field, null::VARCHAR as seen, 'names no run' as reason from {source} where runId is null",
+    }
+
+
+def feed() -> Mapping[str, str]:
+    """The SELECTs over a feed, in which backfills stand between runs: their ids are short words."""
+    is_backfill = "coalesce(__typename = 'PartitionBackfill' or runId is null and length(id) < 32, false)"
+    return {
+        **runs(f"(from records where not {is_backfill})"),
+        "set_aside": f"select place, 'backfill: its runs name it' as reason from records where {is_backfill}",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +11,19 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from aftershock.adapters._nested_xml import Seen, text_of, walk
-from aftershock.adapters._xml import local_name
+from aftershock.adapters._xml import Seen, local_name, text_of, walk
 from aftershock.adapters.base import RecordError
 
 ATTRIBUTE_WORDS: Final[Mapping[str | tuple[str | None, ...] | None, str]] = {
     "failed": "failed",
+    "fail": "failed",
+    "failure": "failed",
     "errored": "failed",
+    "error": "failed",
     "notrun": "skipped",
     "suppressed": "skipped",
     "skipped": "skipped",
+    "skip": "skipped",
     "ignored": "skipped",
     "disabled": "skipped",
     "pending": "skipped",
@@ -37,13 +41,22 @@ _RESULTS: Final = ("error", "failure", "ignored", "disabled", "skipped")  # the 
 RERUNS: Final = ("rerunFailure", "rerunError")
 FLAKES: Final = ("flakyFailure", "flakyError")
 _FAILED: Final = frozenset(
-    {"failure", "error", "rerun", "failed", "errored", "crashed", "timed_out", "timeout", *RERUNS, *FLAKES}
+    {"failure", "error", "rerun", "failed", "fail", "errored", "crashed", "timed_out", "timeout", *RERUNS, *FLAKES}
 )
 _ERROR_TYPE: Final = re.compile(
     r"(?:failed on \w+ with \")?((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Timeout|Interrupt|Exit|Failed|Warning))(?::|\"?$)"
 )
-_PHASE: Final = re.compile(r"failed on (setup|teardown) with ")
-_TIMEOUT: Final = re.compile(r"(?:Failed: )?Timeout [>(]|(?:Test|Task) timeout .{1,60} exceeded\.|TimeoutExpired\b")
+_PHASE: Final = re.compile(
+    r"failed on (setup|teardown) with |test (setup|teardown) failure$"
+)  # before pytest 6 the second
+_OLD_XFAIL: Final = "expected test failure"  # before pytest 5 the only word of it
+# Of the runner, which gave up the case; not of what the case waited for.
+_TIMEOUT: Final = re.compile(
+    r"(?:Failed: )?Timeout [>(]|(?:Test|Task) timeout .{1,60} exceeded\.|TimeoutExpired\b"  # pytest, Robot Framework, Playwright
+    r"|(?:Error: )?Timeout of \d+ ?ms exceeded|(?:Error: )?Test timed out in \d+ms|(?:thrown: \")?Exceeded timeout of \d+ ms"  # Mocha, Vitest, Jest
+    r"|(?:[\w.]+: )?test timed out after \d+|(?:[\w.]+TimeoutException: )\S+\(.*?\) timed out after|Timeout$"  # JUnit 4 and 5, CTest
+)
+_TIMEOUT_BELOW: Final = re.compile(r"(?m)^\s*Test timeout of \d+ms exceeded")  # Playwright puts the place first
 _CRASH: Final = re.compile(r"worker '[^']*' crashed while running|The forked VM terminated|segmentation fault", re.I)
 _NEVER_RUN: Final = re.compile(
     r"Failure occurred and exit-on-failure mode is in use\.|(?:Test|Task) execution stopped due to a fatal error\."
@@ -69,6 +82,7 @@ _MOST_TEXT: Final = 100_000
 class Suite:
     """An open or closed suite: what its cases need of it."""
 
+    number: int
     names: tuple[str, ...]
     timestamp: str | None
     above: Suite | None = None
@@ -76,6 +90,11 @@ class Suite:
     printed: str = ""
     cases: int = 0
     suites: int = 0
+
+    @property
+    def root(self) -> Suite:
+        """The outermost suite it lies in: the report it belongs to, of several in one file."""
+        return self.above.root if self.above else self
 
     @property
     def properties(self) -> dict[str, str]:
@@ -125,11 +144,16 @@ def report_of(path: Path, tool: str) -> Report:
     report = Report()
     known: dict[object, Case] = {}
     suites: list[Suite] = []
+    opened = 0
     for seen in walk(path, frozenset({"testsuites", "testsuite"}), frozenset({"testcase"})):
         if isinstance(seen, RecordError):
             report.broken.append(seen)
         elif seen.event == "open":
-            suites.append(_opened(seen.element, suites[-1] if suites else None))
+            suites = suites[: len(seen.above)]  # of a report that broke off some are left
+            opened += 1
+            suites.append(_opened(seen.element, opened, suites[-1] if suites else None))
+        elif seen.event == "record" and not suites:
+            report.broken.append(RecordError("is a case outside of any suite", seen.element.get("name") or ""))
         elif seen.event == "record":
             for suite in suites:
                 suite.cases += 1
@@ -145,11 +169,28 @@ def report_of(path: Path, tool: str) -> Report:
     return report
 
 
-def _opened(element: Element, above: Suite | None) -> Suite:
+def digest_of(cases: Sequence[Case]) -> str:
+    """A name for a report that has none: the same for the same report, however it is encoded and whatever stands beside it."""
+    digest = hashlib.sha256()
+    for case in cases:
+        tries = [
+            (one.raw, one.seconds, one.printed, [(bad["kind"], bad["message"], bad["text"]) for bad in one.results])
+            for one in case.tries
+        ]
+        digest.update(
+            repr((case.suite.names, case.classname, case.name, case.timestamp, tries))
+            .replace("\\r\\n", "\\n")
+            .encode(errors="replace")
+        )
+    return digest.hexdigest()[:12]
+
+
+def _opened(element: Element, number: int, above: Suite | None) -> Suite:
     name = (element.get("name") or "").strip()
     is_outside = local_name(element.tag) == "testsuites"  # "pytest tests", "Test results": the report's name, no suite
     names = above.names if above else ()
     suite = Suite(
+        number,
         names if is_outside or not name else (*names, name),
         _time(element.get("timestamp")) or (above.timestamp if above else None),
         above,
@@ -175,16 +216,19 @@ def _case(known: dict[object, Case], element: Element, suite: Suite, tool: str) 
         if tool == "pytest" and tries[-1].word == "passed":
             tries[-1].word, tries[-1].raw = "interrupted", ["interrupted"]
         return case
-    key = (suite.names, classname, name)
+    key = (suite.number, classname, name)  # a suite of the same name is another one: the same cases in another browser
     before = known.get(key)
     if before:
         last = before.tries[-1]
-        if tool == "pytest" and last.results and _phases(tries) == {"teardown"}:
+        if tool == "pytest" and (last.results or _is_old_teardown(tries)) and _phases(tries) == {"teardown"}:
             _merge(last, tries[-1])
             return None
         if tool == "pytest" and last.word == "passed":
             last.word, last.raw = "rerun", ["rerun"]
         if last.has_failed:
+            told_twice = sum(one.word in FLAKES for one in tries)  # as elements of their own, and in the last one
+            if told_twice and all(one.word == "rerun" for one in before.tries[-told_twice:]):
+                del before.tries[-told_twice:]
             before.tries += tries
             return None
     known[key] = case
@@ -195,8 +239,14 @@ def _phases(tries: Sequence[Try]) -> set[str]:
     return {result["phase"] for result in tries[-1].results}
 
 
+def _is_old_teardown(tries: Sequence[Try]) -> bool:
+    return any(result["message"] == "test teardown failure" for result in tries[-1].results)
+
+
 def _merge(last: Try, further: Try) -> None:
     """pytest tells of a failure and of an error in the teardown after it in two elements of one name."""
+    if not last.results:
+        last.word, last.raw = further.word, further.raw
     last.results += further.results
     last.printed += further.printed
     last.properties.update(further.properties)
@@ -232,7 +282,7 @@ def _result(element: Element, name: str, tool: str) -> dict[str, Any]:
     phase = _PHASE.match(message or "")
     return {
         "kind": name,
-        "phase": phase[1] if phase else "call",
+        "phase": (phase[1] or phase[2]) if phase else "call",
         "type": kind,
         "message": message,
         "text": "" if message == text else text,
@@ -251,13 +301,14 @@ def _word(element: Element, results: Sequence[Mapping[str, Any]], tool: str) -> 
                 return "interrupted", ["interrupted"]
             word = (
                 "timed_out"
-                if _TIMEOUT.match(message)
+                if _TIMEOUT.match(message) or (tool == "playwright" and _TIMEOUT_BELOW.search(first["text"][:4000]))
                 else "crashed"
                 if _CRASH.match(_inner(message))
                 else first["kind"]
             )
             return word, [first["kind"]]
-        if tool == "pytest" and first["type"] == "pytest.xfail" and not message.startswith("[NOTRUN]"):
+        is_xfail = first["type"] == "pytest.xfail" or message == _OLD_XFAIL
+        if tool == "pytest" and is_xfail and not message.startswith("[NOTRUN]"):
             return "pytest.xfail", ["skipped", "pytest.xfail"]
         return first["kind"], [first["kind"]]
     for told in (element.get("result"), element.get("status")):
@@ -269,7 +320,7 @@ def _word(element: Element, results: Sequence[Mapping[str, Any]], tool: str) -> 
 def _inner(message: str) -> str:
     """`worker …` of `failed on setup with "worker …"`."""
     phase = _PHASE.match(message)
-    return message[phase.end() :].lstrip('"') if phase else message
+    return message[phase.end() :].lstrip('"') if phase and phase[1] else message
 
 
 def _properties(element: Element) -> dict[str, str]:
@@ -304,11 +355,11 @@ def _count(text: str | None) -> int:
 
 
 def _time(text: str | None) -> str | None:
-    """A timestamp as the file has it; the mail form that mocha and others use (`Sat, 03 Dec 2022 23:10:07 GMT`) as ISO."""
+    """A timestamp as the file has it; mail's and C's forms (`Sat, 03 Dec 2022 23:10:07 GMT`) and `… +0100` as ISO."""
     text = (text or "").strip()
-    if re.match(r"[A-Z][a-z]{2}, \d", text):
+    if re.match(r"[A-Z][a-z]{2},? [A-Z\d]", text):
         try:
             return parsedate_to_datetime(text).isoformat()
         except ValueError:
             return text
-    return text or None
+    return re.sub(r"(?<=\d) (?=[+-]\d\d:?\d\d$)", "", text) or None

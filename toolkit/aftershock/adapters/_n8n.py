@@ -1,13 +1,16 @@
 """What n8n's API and its database share: the shape of an execution and of a workflow, status words, SELECTs.
 
 Both give records with the same names, so one set of SELECTs serves all exports. Executions have a `workflowId`,
-workflow definitions have `nodes`. Steps come from `data.resultData.runData`: the name of a node -> its runs.
+workflow definitions have `nodes`. Steps come from `data.resultData.runData`: the name of a node -> its runs. The database and the
+editor keep `data` "flatted": a JSON array with its root in slot 0; inside its objects and arrays every string is the number
+of the slot that is meant.
 """
 
 from __future__ import annotations
 
+import json
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from aftershock.adapters.base import TIME, StatusTable
 
@@ -24,6 +27,9 @@ STATUS: Final = StatusTable(
     }
 )
 
+_MAX_DEPTH: Final = 200
+_MAX_VALUES: Final = 20_000_000
+
 _NODE_RUN = """STRUCT(startTime DOUBLE, executionTime DOUBLE, executionIndex BIGINT, executionStatus VARCHAR,
     source STRUCT(previousNode VARCHAR, previousNodeOutput BIGINT, previousNodeRun BIGINT)[],
     error JSON, metadata STRUCT(subExecution STRUCT(executionId VARCHAR)), data JSON)"""
@@ -32,7 +38,8 @@ _NODES = 'STRUCT(name VARCHAR, "type" VARCHAR, disabled BOOLEAN, parameters JSON
 COLUMNS: Final = MappingProxyType(
     {
         **dict.fromkeys(
-            ("id", "mode", "status", "retryOf", "workflowId", "workflowName", "workflowVersionId"), "VARCHAR"
+            ("id", "mode", "status", "waitTill", "retryOf", "workflowId", "workflowName", "workflowVersionId"),
+            "VARCHAR",
         ),
         **dict.fromkeys(("createdAt", "updatedAt", "startedAt", "stoppedAt", "deletedAt"), TIME),
         "finished": "BOOLEAN",
@@ -66,6 +73,9 @@ _OPERATION_OF = "map " + str({word: ours for ours, words in _OPERATIONS.items() 
 
 # A later state of a run has stopped, or else started, later than an earlier one.
 _CHANGED_AT = "coalesce(updatedAt, greatest(stoppedAt, startedAt, createdAt))"
+# Until 2023 an execution had no status, only whether it had finished well.
+_WORD = """coalesce(status, case when finished then 'success' when waitTill is not null then 'waiting'
+                  when stoppedAt is not null then 'error' when startedAt is not null then 'running' end)"""
 # The error that an item carries; some words in its place say that there is none.
 _ERROR = "coalesce(nullif(json_extract(item, '$.error'), 'null'), json_extract(item, '$.json.error'))"
 _NO_ERROR = "('', 'null', 'none', 'false', 'no', 'ok', '0', '{}', '[]')"
@@ -115,14 +125,15 @@ def _ran(which: str) -> str:
 
 
 _RUNS = f"""
-with node_runs as (
-    select place, unnest(flatten(map_values(data.resultData.runData))) as r from records where data is not null),
+with executions as (select * replace ({_WORD} as status) from records),
+node_runs as (
+    select place, unnest(flatten(map_values(data.resultData.runData))) as r from executions where data is not null),
 started as (
     select place, flatten(list(json_extract(r.data, '$.*[*][*].json'))) as items from node_runs
     where coalesce(len(list_filter(r.source, lambda s: s.previousNode is not null)), 0) = 0 group by place),
 given as (
     select place, list_filter(list_append(items, customData), lambda j: j::VARCHAR not in ('{{}}', 'null')) as given
-    from records left join started using (place)),
+    from executions left join started using (place)),
 children as (
     select distinct place, unnest(list_append(
                coalesce(json_extract_string(r.data, '$.*[*][*].metadata.subExecution.executionId'), []),
@@ -134,7 +145,7 @@ select place, id as native_id,
                  else 'work' end as role,
        -- A success that is not to be saved stays "running" in the database for ever, marked as deleted.
        case when status = 'running' and stoppedAt is null and deletedAt is not null then 'unknown' end as status,
-       coalesce(status, case when finished then 'success' end) as status_raw, mode as trigger,
+       status as status_raw, mode as trigger,
        createdAt as queued_at, startedAt as started_at,
        case when status is distinct from 'waiting' then stoppedAt end as ended_at, workflowVersionId as version,
        data.resultData.error ->> '$.name' as error_type, data.resultData.error ->> '$.message' as error_message,
@@ -143,10 +154,10 @@ select place, id as native_id,
        end as items_out,
        retryOf as retry_of, case when mode = 'integrated' then data.parentExecution.executionId end as parent_native_id,
        case when len(given) > 1 then to_json(given) else given[1] end as payload, {_CHANGED_AT} as updated_at
-from records left join given using (place) where workflowId is not null
+from executions left join given using (place) where workflowId is not null
 union all by name
 select place, child as native_id, id as parent_native_id, {_CHANGED_AT} as updated_at
-from children join records using (place) where child is not null
+from children join executions using (place) where child is not null
 """
 
 _STEPS = f"""
@@ -179,7 +190,7 @@ left join calls on calls.place = told.place and calls.name = node
 """
 
 _NOTICES = f"""
-with {_ran("mode = 'error' and status = 'success'")},
+with {_ran(f"mode = 'error' and {_WORD} = 'success'")},
 reported as (
     select place, first(json_extract_string(items[1], '$.json.execution.id')) as run_id, first(json_extract(items[1], '$.json')) as report
     from ran where len(inputs) = 0 group by place),
@@ -221,3 +232,33 @@ from records left join crons using (place) where workflowId is null
 """
 
 SELECT: Final = MappingProxyType({"runs": _RUNS, "steps": _STEPS, "notices": _NOTICES, "automations": _AUTOMATIONS})
+
+
+def unflatten(text: str) -> Any:
+    """The value that a flatted text stands for; a reference to what contains it becomes None.
+
+    Raises `ValueError` for text that is not flatted, is nested too deep or unfolds to more than 20 million values.
+    """
+    slots = json.loads(text)
+    if not isinstance(slots, list) or not slots:
+        raise ValueError("no flatted text: not an array with a root in it")
+    left = _MAX_VALUES
+
+    def value(member: Any, above: tuple[int, ...]) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0 or len(above) > _MAX_DEPTH:
+            raise ValueError("it unfolds to too many values" if left < 0 else f"nested deeper than {_MAX_DEPTH}")
+        if not isinstance(member, str):
+            return member
+        slot = int(member)
+        found = slots[slot]
+        if slot in above:
+            return None
+        if isinstance(found, dict):
+            return {key: value(inner, (*above, slot)) for key, inner in found.items()}
+        if isinstance(found, list):
+            return [value(inner, (*above, slot)) for inner in found]
+        return found
+
+    return value("0", ())

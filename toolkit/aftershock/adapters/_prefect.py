@@ -65,10 +65,6 @@ _BY_NAME: Final[dict[str | tuple[str | None, ...] | None, str]] = {
 }
 STATUS: Final = StatusTable({**_BY_TYPE, **_BY_NAME})
 
-_STATE: Final = (
-    'STRUCT("type" VARCHAR, "name" VARCHAR, "timestamp" VARCHAR, message VARCHAR,'
-    " state_details STRUCT(child_flow_run_id VARCHAR))"
-)
 _SHARED: Final = {
     "id": "VARCHAR",
     "created": TIME,
@@ -77,7 +73,7 @@ _SHARED: Final = {
     "tags": "VARCHAR[]",
     "state_type": "VARCHAR",
     "state_name": "VARCHAR",
-    "state": _STATE,
+    "state": "JSON",
     "run_count": "INTEGER",
     "expected_start_time": TIME,
     "start_time": TIME,
@@ -92,7 +88,7 @@ FLOW_RUN: Final = {
     "parameters": "JSON",
     "parent_task_run_id": "VARCHAR",
     "auto_scheduled": "BOOLEAN",
-    "created_by": 'STRUCT("type" VARCHAR, display_value VARCHAR)',
+    "created_by": "JSON",
     "parent_flow_run_id": "VARCHAR",  # the database reader's: the API knows only the task run in between
 }
 TASK_RUN: Final = {
@@ -111,7 +107,7 @@ DEPLOYMENT: Final = {
     "is_schedule_active": "BOOLEAN",
     "schedule": "JSON",
     "schedules": "STRUCT(schedule JSON, active BOOLEAN)[]",
-    "created_by": 'STRUCT("type" VARCHAR, display_value VARCHAR)',
+    "created_by": "JSON",
 }
 STATE: Final = {
     "type": "VARCHAR",
@@ -167,8 +163,8 @@ def step_number(dynamic_key: str) -> str:
 
 def flow_runs(source: str) -> Mapping[str, str]:
     """`runs` and `set_aside` of flow runs. A run whose time has not come is no run yet."""
-    states = f"""(select * replace (coalesce(state_type, state."type") as state_type,
-            coalesce(state_name, state."name") as state_name) from {source})"""
+    states = f"""(select * replace (coalesce(state_type, state ->> '$.type') as state_type,
+            coalesce(state_name, state ->> '$.name') as state_name) from {source})"""
     planned = """coalesce(upper(state_type) = 'SCHEDULED' and coalesce(state_name, 'Scheduled') = 'Scheduled'
         and start_time is null and coalesce(run_count, 0) = 0, false)"""
     return {
@@ -176,15 +172,15 @@ def flow_runs(source: str) -> Mapping[str, str]:
         # it leaves pauses out, and the estimate goes on while a run does.
         "runs": f"""
 select place, id as native_id, coalesce(deployment_id, flow_id) as automation_native_id, {status("state_type", "state_name")},
-       coalesce(created_by."type", case when auto_scheduled then 'SCHEDULE' when parent_task_run_id is not null then 'SUBFLOW' end) as trigger,
+       coalesce(created_by ->> '$.type', case when auto_scheduled then 'SCHEDULE' when parent_task_run_id is not null then 'SUBFLOW' end) as trigger,
        greatest(created, case when expected_start_time <= coalesce(start_time, end_time, expected_start_time)
                               then expected_start_time end) as queued_at,
        case when run_count is distinct from 0 then start_time end as started_at, end_time as ended_at,
        coalesce(deployment_version, flow_version) as version,
-       {error("state_type", "state.message")}, parent_flow_run_id as parent_native_id, tags,
+       {error("state_type", "(state ->> '$.message')")}, parent_flow_run_id as parent_native_id, tags,
        json_merge_patch(case when json_type(parameters) = 'OBJECT' then parameters else json_object('parameters', parameters) end,
-                        json_object('flow_run_name', "name", 'state_message', state.message))::VARCHAR as payload,
-       coalesce(updated, as_time(state."timestamp"), created) as updated_at
+                        json_object('flow_run_name', "name", 'state_message', state ->> '$.message'))::VARCHAR as payload,
+       coalesce(updated, as_time(state ->> '$.timestamp'), created) as updated_at
 from {states} where not {planned}
 """,
         "set_aside": f"select place, 'planned, not started' as reason from {states} where {planned}",
@@ -200,9 +196,9 @@ def task_runs(source: str) -> Mapping[str, str]:
     """
     failed = "upper(state_type) in ('FAILED', 'CRASHED')"
     newest = "max(flow_run_run_count) over (partition by flow_run_id)"
-    states = f"""(select * replace (coalesce(state_type, state."type") as state_type,
-            coalesce(state_name, state."name") as state_name), state.state_details.child_flow_run_id as child,
-            coalesce(updated, as_time(state."timestamp"), created) as updated_at from {source})"""
+    states = f"""(select * replace (coalesce(state_type, state ->> '$.type') as state_type,
+            coalesce(state_name, state ->> '$.name') as state_name), state ->> '$.state_details.child_flow_run_id' as child,
+            coalesce(updated, as_time(state ->> '$.timestamp'), created) as updated_at from {source})"""
     return {
         "runs": f"""
 select place, flow_run_id as native_id, updated_at from {states} where flow_run_id is not null
@@ -212,7 +208,7 @@ from {states} where child is not null and flow_run_id is not null
 union all by name
 select place, id as native_id, {step_key("task_key")} as automation, status, status_raw, created as queued_at, start_time as started_at,
        end_time as ended_at, error_type, error_message, tags, "name" as payload, updated_at
-from (select *, {status("state_type", "state_name")}, {error("state_type", "state.message")}
+from (select *, {status("state_type", "state_name")}, {error("state_type", "(state ->> '$.message')")}
       from {states} where flow_run_id is null)
 """,
         # The first try's start is no start of the third; and a try that waits for the next one has failed.
@@ -221,9 +217,9 @@ select place, flow_run_id as native_id, {step_key("task_key")} as key, {step_num
        case when child is null then 'task' else 'subflow' end as kind, greatest(run_count, 1) as attempt,
        raw.status_raw, if(state_name = 'AwaitingRetry', 'failed', raw.status) as status,
        case when run_count = 1 then start_time end as started_at, end_time as ended_at, error_type, error_message,
-       concat_ws(' ', "name", state.message) as payload, updated_at
+       concat_ws(' ', "name", state ->> '$.message') as payload, updated_at
 from (select *, {{'status': status, 'status_raw': status_raw}} as raw
-      from (select *, {status("state_type", "state_name")}, {error("state_type", "state.message")} from {states}))
+      from (select *, {status("state_type", "state_name")}, {error("state_type", "(state ->> '$.message')")} from {states}))
 where flow_run_id is not null
 union all by name
 select place, flow_run_id as native_id, {step_key("task_key")} as key, {step_number("dynamic_key")} as map_index,
@@ -247,7 +243,7 @@ def deployments(source: str) -> Mapping[str, str]:
     text = f"coalesce(coalesce(one ->> '$.cron', one ->> '$.rrule', {every}) || {zone}, '?')"
     return {
         "automations": f"""
-select place, id as native_id, "name", created_by.display_value as owner, coalesce(not paused, is_schedule_active) as enabled,
+select place, id as native_id, "name", created_by ->> '$.display_value' as owner, coalesce(not paused, is_schedule_active) as enabled,
        nullif(array_to_string(list_transform(
            case when len(schedules) > 0 then list_transform(schedules, lambda one: one.schedule)
                 when schedule is not null then [schedule] end, lambda one: {text}), '; '), '') as schedule, updated as updated_at

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from aftershock.adapters._nested_xml import text_of
-from aftershock.adapters._xml import local_name
+from aftershock.adapters._xml import local_name, text_of
 from aftershock.adapters.base import RecordError
 
 _BODY: Final = frozenset(

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,6 +121,10 @@ class _Execution:
     about: Mapping[str, Any] = field(default_factory=dict)
     events: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     is_whole: bool = True
+
+    @property
+    def has_end(self) -> bool:
+        return any(event["type"] in _OF_RUN and event["id"] > 1 for event in self.events.values())
 
     def record(self) -> Mapping[str, Any] | RecordError:
         """The record: runs (one, and one more for each redrive), their steps and the executions they started."""
@@ -407,6 +412,16 @@ def _time(value: Any) -> str | None:
     return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
 
 
+def _utc(time: Any) -> str:
+    """The same text for one time, however the CLI, boto3 and the API write it."""
+    try:
+        seconds = re.fullmatch(r"\d{9,10}(\.\d+)?", str(time))
+        told = datetime.fromtimestamp(float(str(time)), UTC) if seconds else datetime.fromisoformat(str(time))
+        return (told if told.tzinfo else told.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return str(time)
+
+
 def _whole(value: Any) -> int | None:
     try:
         return int(value)
@@ -424,6 +439,7 @@ def _fallback(events: list[Mapping[str, Any]], began: Any) -> str | None:
     if not events or events[0].get("type") != "ExecutionStarted":
         return None
     has_time = bool(re.match(r"\d", str(began)))
+    began = _utc(began) if has_time else began
     told = events[0]["details"] if has_time else [dict(event) for event in events]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return f"history@{began}/{digest}" if has_time else f"history@{digest}"
@@ -432,8 +448,9 @@ def _fallback(events: list[Mapping[str, Any]], began: Any) -> str | None:
 def read(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """A record for each execution that histories, log events and descriptions tell of; one for all that is about none."""
     gathered = _Gathered()
-    for document in documents(path):
+    for document in documents(path, "events"):
         if isinstance(document, RecordError):
+            gathered.cut_off()
             yield document
         else:
             for answer in answers(document):
@@ -501,6 +518,11 @@ class _Gathered:
         else:
             self.others += 1
 
+    def cut_off(self) -> None:
+        """Something cannot be read: perhaps how the last history went on."""
+        for history in self.unnamed[-1:]:
+            history.is_whole = history.has_end
+
     def records(self) -> Iterator[Mapping[str, Any] | RecordError]:
         unnamed = self.unnamed + _describe(self.unnamed, self.named, self.described)
         is_alone = len(unnamed) == 1 and not self.named
@@ -519,9 +541,7 @@ def _add_page(histories: list[_Execution], page: Mapping[str, Any]) -> None:
         histories.append(_Execution(arn=page.get("executionArn")))
     history = histories[-1]
     history.events |= events
-    history.is_whole = not page.get("nextToken") or any(
-        e["type"] in _OF_RUN and e["id"] > 1 for e in history.events.values()
-    )
+    history.is_whole = not page.get("nextToken") or history.has_end
 
 
 def _event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -545,8 +565,8 @@ def _describe(
     """Give each history its description, by the moment they began; descriptions without a history are executions too."""
     alone = []
     for about in described:
-        began = _time(about.get("startDate"))
-        fits = [h for h in histories if not h.arn and began == h.events.get(1, {}).get("timestamp")]
+        began = _utc(about.get("startDate"))
+        fits = [h for h in histories if not h.arn and began == _utc(h.events.get(1, {}).get("timestamp"))]
         if not fits and len(histories) == len(described) == 1:
             fits = [h for h in histories if not h.arn]
         if len(fits) == 1:

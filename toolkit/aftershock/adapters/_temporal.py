@@ -73,6 +73,7 @@ class _History:
     """The events of one run, as they stand in the file."""
 
     events: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    is_whole: bool = True
 
     def record(self) -> Mapping[str, Any] | RecordError:
         first = self.events.get(1)
@@ -81,9 +82,12 @@ class _History:
                 "a history without its beginning names no run", str(list(self.events.values())[:2])[:16000]
             )
         try:
-            return _Run([self.events[number] for number in sorted(self.events)]).record()
+            record = _Run([self.events[number] for number in sorted(self.events)]).record()
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             return RecordError(f"cannot be followed: {type(error).__name__}: {error}", str(first)[:16000])
+        if record["raw"] == "RUNNING" and not self.is_whole:
+            return {**record, "raw": None}  # its end may stand in what cannot be read
+        return record
 
 
 class _Run:
@@ -319,20 +323,21 @@ def pages(value: Mapping[str, Any]) -> list[Any]:
 
 def read(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """A record for each history; a page goes on with the one before it."""
-    yield from _histories(documents(path))
+    yield from _histories(documents(path, "events"))
 
 
 def read_script(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """The same of a dump that somebody made a script of."""
     text = path.read_text(encoding="utf-8", errors="replace")
     begin = SCRIPT.match(text)
-    yield from _histories(documents_in(text[begin.end() if begin else 0 :].rstrip("; \t\r\n")))
+    yield from _histories(documents_in(text[begin.end() if begin else 0 :].rstrip("; \t\r\n"), "events"))
 
 
 def _histories(found: Iterator[Mapping[str, Any] | RecordError]) -> Iterator[Mapping[str, Any] | RecordError]:
     history = _History()
     for document in found:
         if isinstance(document, RecordError):
+            history.is_whole = False
             yield document
             continue
         for told in pages(document):

@@ -1,9 +1,10 @@
-"""Apache Airflow 3, stable REST API (`/api/v2`): what ran.
+"""Apache Airflow, stable REST API (3: `/api/v2`, 2: `/api/v1`): what ran.
 
 `GET /dags/{dag}/dagRuns` and `POST .../dagRuns/list`, `.../taskInstances` with `/listMapped` and `/{task}/tries` (all
 three give `task_instances`), `GET /dags` and `GET /dags/{dag}/dagVersions`; one page, many, a single run or task
 instance. With `~` for the DAG and the run the API gives all of them. A page of task instances holds only each task's
-last try: earlier ones are in `/tries`, whose order is not sorted.
+last try: earlier ones are in `/tries`, whose order is not sorted. Airflow 2 tells no queue times, versions and `triggered_by`;
+before 2.2 its task instances name no run and are set aside. Of 1.10's `/api/experimental`, `.../dag_runs` is read: no ends.
 """
 
 from typing import Final
@@ -62,7 +63,9 @@ _RUN_COLUMNS: Final = {
     "state": "VARCHAR",
     "run_type": "VARCHAR",
     "triggered_by": "VARCHAR",
+    "external_trigger": "BOOLEAN",
     "run_after": TIME,
+    "execution_date": TIME,
     "queued_at": TIME,
     "start_date": TIME,
     "end_date": TIME,
@@ -78,14 +81,14 @@ _RUN_COLUMNS: Final = {
 _RUNS: Final = f"""
 select place, dag_id as scope, dag_run_id as native_id, dag_id as automation_native_id,
        coalesce(dag_display_name, dag_id) as automation, state as status_raw,
-       nullif(concat_ws('/', run_type, triggered_by), '') as trigger,
+       coalesce(nullif(concat_ws('/', run_type, triggered_by), ''), case when external_trigger then 'external' end) as trigger,
        queued_at, start_date as started_at, end_date as ended_at, duration as duration_s,
        coalesce(list_max([v.version_number for v in dag_versions])::varchar, bundle_version) as version,
        case when conf ->> '$.parent_run_id' is not null
             then coalesce(conf ->> '$.parent_dag_id', '*') end as parent_scope,
        conf ->> '$.parent_run_id' as parent_native_id,
        conf as payload,
-       coalesce(greatest(queued_at, start_date, end_date, last_scheduling_decision), run_after) + {PROGRESS} as updated_at
+       coalesce(greatest(queued_at, start_date, end_date, last_scheduling_decision), run_after, execution_date) + {PROGRESS} as updated_at
 from records where dag_id is not null and dag_run_id is not null
 """
 
@@ -134,44 +137,89 @@ from records where dag_id is not null and dag_run_id is not null and task_id is 
 group by dag_id, dag_run_id
 """
 
-_RUN_NAMES: Final = frozenset({"dag_id", "dag_run_id", "run_type", "state"})
-_TASK_NAMES: Final = frozenset({"dag_id", "dag_run_id", "task_id", "try_number", "state"})
+_RUN_NAMES: Final = frozenset({"dag_id", "dag_run_id", "state"})
+_RUN_TYPES: Final = frozenset({"run_type", "external_trigger"})  # the first since 2.2, the second until 3
+_TASK_NAMES: Final = frozenset({"dag_id", "task_id", "try_number", "state"})
+_TASK_DATES: Final = frozenset({"dag_run_id", "execution_date"})
 _RUN_SELECT: Final = {"runs": _RUNS}
-_TASK_SELECT: Final = {"runs": _RUNS_OF_TASKS, "steps": _TASKS}
+_TASK_SELECT: Final = {
+    "runs": _RUNS_OF_TASKS,
+    "steps": _TASKS,
+    "set_aside": "select place, 'names no run: Airflow does so since 2.2' as reason from records where dag_run_id is null and dag_id is not null",
+}
 
 EXPORTS = (
     Export(
-        name="dag runs", form="json", records="dag_runs", requires=_RUN_NAMES, columns=_RUN_COLUMNS, select=_RUN_SELECT
+        name="dag runs",
+        form="json",
+        records="dag_runs",
+        requires=_RUN_NAMES,
+        one_of=_RUN_TYPES,
+        columns=_RUN_COLUMNS,
+        select=_RUN_SELECT,
     ),
-    Export(name="dag run", form="json", requires=_RUN_NAMES, columns=_RUN_COLUMNS, select=_RUN_SELECT),
+    Export(
+        name="dag run", form="json", requires=_RUN_NAMES, one_of=_RUN_TYPES, columns=_RUN_COLUMNS, select=_RUN_SELECT
+    ),
+    Export(
+        name="experimental dag runs",
+        form="json",
+        requires=frozenset({"dag_id", "run_id", "state", "execution_date", "dag_run_url"}),
+        columns={
+            "dag_id": "VARCHAR",
+            "run_id": "VARCHAR",
+            "state": "VARCHAR",
+            "execution_date": TIME,
+            "start_date": TIME,
+        },
+        select={
+            "runs": f"""
+select place, dag_id as scope, run_id as native_id, dag_id as automation_native_id, dag_id as automation, state as status_raw,
+       start_date as started_at, coalesce(start_date, execution_date) + {PROGRESS} as updated_at
+from records where dag_id is not null and run_id is not null
+"""
+        },
+    ),
     Export(
         name="task instances",
         form="json",
         records="task_instances",
         requires=_TASK_NAMES,
+        one_of=_TASK_DATES,
         columns=_TASK_COLUMNS,
         select=_TASK_SELECT,
     ),
-    Export(name="task instance", form="json", requires=_TASK_NAMES, columns=_TASK_COLUMNS, select=_TASK_SELECT),
+    Export(
+        name="task instance",
+        form="json",
+        requires=_TASK_NAMES,
+        one_of=_TASK_DATES,
+        columns=_TASK_COLUMNS,
+        select=_TASK_SELECT,
+    ),
     Export(
         name="dags",
         form="json",
         records="dags",
-        requires=frozenset({"dag_id", "is_paused", "owners", "last_parsed_time"}),
+        requires=frozenset({"dag_id", "is_paused", "owners"}),
+        one_of=frozenset({"fileloc", "file_token", "last_parsed_time"}),
         columns={
             "dag_id": "VARCHAR",
             "dag_display_name": "VARCHAR",
             "is_paused": "BOOLEAN",
             "is_stale": "BOOLEAN",
+            "is_active": "BOOLEAN",
             "timetable_summary": "VARCHAR",
+            "schedule_interval": "JSON",
             "owners": "VARCHAR[]",
             "last_parsed_time": TIME,
         },
         select={
             "automations": """
 select place, dag_id as scope, dag_id as native_id, coalesce(dag_display_name, dag_id) as name,
-       array_to_string(owners, ', ') as owner, timetable_summary as schedule,
-       not (is_paused or coalesce(is_stale, false)) as enabled, last_parsed_time as updated_at
+       array_to_string(owners, ', ') as owner,
+       coalesce(timetable_summary, schedule_interval ->> '$.value') as schedule,
+       not (is_paused or coalesce(is_stale, not is_active, false)) as enabled, last_parsed_time as updated_at
 from records where dag_id is not null
 """
         },

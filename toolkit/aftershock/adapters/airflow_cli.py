@@ -34,6 +34,7 @@ EXPORTS = (
             "run_id": "VARCHAR",
             "state": "VARCHAR",
             "run_after": TIME,
+            "execution_date": TIME,
             "start_date": TIME,
             "end_date": TIME,
         },
@@ -41,7 +42,7 @@ EXPORTS = (
             "runs": f"""
 select place, dag_id as scope, run_id as native_id, dag_id as automation_native_id, dag_id as automation,
        state as status_raw, start_date as started_at, end_date as ended_at,
-       greatest(run_after, start_date, end_date) + {PROGRESS} as updated_at
+       coalesce(greatest(run_after, start_date, end_date), execution_date) + {PROGRESS} as updated_at
 from records where dag_id is not null and run_id is not null
 """
         },
@@ -50,12 +51,26 @@ from records where dag_id is not null and run_id is not null
         name="dags list",
         form="json",
         requires=frozenset({"dag_id", "fileloc", "owners", "is_paused"}),
-        forbids=frozenset({"last_parsed_time"}),
-        columns={"dag_id": "VARCHAR", "owners": "VARCHAR[]", "is_paused": "VARCHAR"},
+        forbids=frozenset({"last_parsed_time", "is_active", "file_token"}),
+        columns={"dag_id": "VARCHAR", "owners": "JSON", "is_paused": "VARCHAR"},
         select={
             "automations": """
-select place, dag_id as scope, dag_id as native_id, dag_id as name, array_to_string(owners, ', ') as owner,
+select place, dag_id as scope, dag_id as native_id, dag_id as name,
+       case json_type(owners) when 'ARRAY' then array_to_string(json_extract_string(owners, '$[*]'), ', ') else owners ->> '$' end as owner,
        case lower(is_paused) when 'true' then false when 'false' then true end as enabled
+from records where dag_id is not null
+"""
+        },
+    ),
+    Export(
+        name="dags list of Airflow 2",
+        form="json",
+        requires=frozenset({"dag_id", "filepath", "owner", "paused"}),
+        columns={"dag_id": "VARCHAR", "owner": "VARCHAR", "paused": "VARCHAR"},
+        select={
+            "automations": """
+select place, dag_id as scope, dag_id as native_id, dag_id as name, owner,
+       case lower(paused) when 'true' then false when 'false' then true end as enabled
 from records where dag_id is not null
 """
         },
@@ -63,7 +78,8 @@ from records where dag_id is not null
     Export(
         name="tasks states-for-dag-run",
         form="json",
-        requires=frozenset({"dag_id", "task_id", "state", "start_date", "end_date", "logical_date"}),
+        requires=frozenset({"dag_id", "task_id", "state", "start_date", "end_date"}),
+        one_of=frozenset({"logical_date", "execution_date"}),
         forbids=frozenset({"dag_run_id", "run_id", "try_number"}),
         columns={"dag_id": "VARCHAR", "task_id": "VARCHAR"},
         select={

@@ -1,7 +1,8 @@
-"""Ansible: what `ansible-playbook` wrote, by three ways.
+"""Ansible: what `ansible-playbook` wrote, by three ways, and what AWX kept of it.
 
 - `ANSIBLE_STDOUT_CALLBACK=ansible.posix.json`: one JSON document for each playbook, printed when it ends. The best source.
 - `ansible.posix.jsonl`: one event a line, as they happen.
+- AWX and the Automation Platform: `GET /api/v2/jobs/` and `/api/v2/unified_jobs/`, one job, `/api/v2/jobs/<n>/job_events/`.
 - Text: the file of `log_path` (`ANSIBLE_LOG_PATH`), in which any number of runs follow one another, and the screen output of the
   default callback, also with `-v`, `profile_tasks` and YAML results. JUnit XML of Ansible's callback is read by the `junit` adapter.
 
@@ -15,7 +16,8 @@ What cannot be told: the same run written as JSON and as text are two runs, for 
 has no times (but with profile_tasks) and no ids, so two runs with the very same output are one. Text without `-v` does not name the playbook: its first
 play names it. Times in `log_path` are local to the machine (`time_zone`). With `json`, a step ends when its task's last host was done. A
 playbook that was killed leaves nothing (`json`) or no end (`jsonl`, text), and reads as running for ever; one that could not be parsed
-leaves its error on stderr alone, which is taken in as text without a time.
+leaves its error on stderr alone, which is taken in as text without a time. Trigger, version and parent are known to AWX alone; of a job that
+was relaunched it does not say which one it repeats.
 """
 
 from __future__ import annotations
@@ -37,15 +39,25 @@ FIDELITY = Fidelity(
     attempts=True,
     steps=True,
     items=False,
-    trigger=False,
-    versions=False,
-    parents=False,
+    trigger=True,
+    versions=True,
+    parents=True,
     keys=True,
     evidence="captured",
     retention="as long as the log file or the kept output",
     inferred="the ids of text, from process and first line; earlier attempts from their number; check mode from what results say",
 )
 
+_AWX: Final = {
+    "new": "queued",
+    "pending": "queued",
+    "waiting": "queued",
+    "running": "running",
+    "successful": "succeeded",
+    "failed": "failed",
+    "error": "crashed",  # AWX could not run it, or lost it
+    "canceled": "cancelled",
+}
 STATUS = StatusTable(
     {
         # The sums at the end, in the order in which the exit code heeds them.
@@ -63,6 +75,9 @@ STATUS = StatusTable(
         "failed": "failed",
         "timed out": "timed_out",
         "retried": "failed",
+        # AWX's words for a job
+        **{("awx", word): ours for word, ours in _AWX.items()},
+        ("awx", "failed", "timeout"): "timed_out",
     }
 )
 
@@ -90,6 +105,8 @@ def read_json(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
         else:
             plays = [play for play in value["plays"] if isinstance(play, dict)]
             ids = {_play_id(play) for play in plays}
+            if ids and ids <= known:  # the same document once more
+                known, before = set(), {}
             goes_on = bool(known & ids)  # a further playbook of the same command repeats those before it
             new = [play for play in plays if _play_id(play) not in known]
             book = _of_document(new, value, text)
@@ -135,6 +152,9 @@ def read_lines(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
         book.last = at or book.last
         if name == "v2_playbook_on_play_start":
             about = _dict(event.get("play"))
+            if _is_of_another(book, about, text):  # which never came to its statistics
+                yield _named(book).record()
+                book = Playbook(started=at, last=at)
             _begin(book, about)
             process = str(about.get("id") or "").rpartition("-")[0]
             book.before = before[1] if process and process == before[0] else book.before
@@ -151,10 +171,27 @@ def read_lines(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
             yield _named(book).record()
             before, book = (before[0], book.stats or {}), None
     if book is not None:
-        if text.take_interruption():
-            book.is_interrupted, book.error, book.ended = True, INTERRUPTED, book.last
+        _interrupt(book, text)
         yield _named(book).record()
     yield from text.left_over()
+
+
+def _is_of_another(book: Playbook, play: Mapping[str, Any], text: _Text) -> bool:
+    """Whether a play that begins is not one of this playbook: of another process, the same once more, or after an interruption."""
+    return bool(book.plays) and (
+        _interrupt(book, text) or str(play.get("id")) in book.play_ids or not _is_same_process(book, play)
+    )
+
+
+def _is_same_process(book: Playbook, play: Mapping[str, Any]) -> bool:
+    processes = {str(one).rpartition("-")[0] for one in (*book.play_ids, play.get("id")) if one}
+    return len(processes) < 2
+
+
+def _interrupt(book: Playbook, text: _Text) -> bool:
+    if text.take_interruption():
+        book.is_interrupted, book.error, book.ended = True, INTERRUPTED, book.last
+    return book.is_interrupted
 
 
 def _named(book: Playbook) -> Playbook:
@@ -218,6 +255,7 @@ def _begin(book: Playbook, about: Mapping[str, Any]) -> None:
         book.started = started or book.started
         book.native_id = "@".join(str(part) for part in (about.get("id"), started) if part)
     book.plays.append(str(about.get("name") or "unnamed"))
+    book.play_ids.append(str(about.get("id") or ""))
 
 
 def _add(book: Playbook, task: Mapping[str, Any], host: str, told: dict[str, Any], word: str, at: str | None) -> None:
@@ -332,6 +370,90 @@ from steps
     "set_aside": "select place, aside as reason from records where aside is not null",
 }
 
+# AWX: the numbers of jobs of all kinds are one series.
+_PAGES: Final = (("jobs of AWX", "results"), ("a job of AWX", ""))
+_IS_AWX_JOB: Final = frozenset({"id", "type", "name", "status", "launch_type", "started", "finished", "elapsed"})
+_IS_AWX_EVENT: Final = frozenset({"id", "type", "job", "event", "event_data", "counter"})
+_AWX_JOB: Final = {
+    "id": "BIGINT",
+    "type": "VARCHAR",
+    "name": "VARCHAR",
+    "description": "VARCHAR",
+    "job_type": "VARCHAR",
+    "playbook": "VARCHAR",
+    "status": "VARCHAR",
+    "launch_type": "VARCHAR",
+    "created": TIME,
+    "started": TIME,
+    "finished": TIME,
+    "modified": TIME,
+    "elapsed": "DOUBLE",
+    "job_explanation": "VARCHAR",
+    "scm_revision": "VARCHAR",
+    "limit": "VARCHAR",
+    "job_tags": "VARCHAR",
+    "extra_vars": "JSON",
+    "artifacts": "JSON",
+    "summary_fields": 'STRUCT(source_workflow_job STRUCT(id BIGINT), job_template STRUCT("name" VARCHAR), inventory STRUCT("name" VARCHAR))',
+}
+_AWX_HAS_ENDED: Final = "lower(status) in ('successful', 'failed', 'error', 'canceled')"
+_AWX_JOBS: Final = {
+    "runs": f"""
+        select place, 'awx ' || id as native_id, coalesce(summary_fields.job_template.name, name) as automation_native_id,
+               coalesce(summary_fields.job_template.name, name) as automation, if(job_type = 'check', 'test', 'work') as role,
+               if(lower(status) = 'failed' and job_explanation ilike '%due to timeout%', ['awx', status, 'timeout'], ['awx', status]) as status_raw,
+               launch_type as "trigger", created as queued_at, started as started_at, case when {_AWX_HAS_ENDED} then finished end as ended_at,
+               case when {_AWX_HAS_ENDED} then nullif(elapsed, 0) end as duration_s, nullif(scm_revision, '') as version,
+               nullif(job_explanation, '') as error_message, 'awx ' || summary_fields.source_workflow_job.id as parent_native_id,
+               json_object('name', name, 'playbook', playbook, 'description', description, 'limit', "limit", 'tags', job_tags,
+                           'inventory', summary_fields.inventory.name, 'extra_vars', extra_vars, 'artifacts', artifacts) as payload,
+               coalesce(finished, started, created, modified) as updated_at
+        from records
+    """
+}
+_AWX_EVENT: Final = {
+    "id": "BIGINT",
+    "job": "BIGINT",
+    "event": "VARCHAR",
+    "counter": "BIGINT",
+    "created": TIME,
+    "host_name": "VARCHAR",
+    "task": "VARCHAR",
+    "event_data": 'STRUCT("start" VARCHAR, "end" VARCHAR, duration DOUBLE, host VARCHAR, task VARCHAR, task_action VARCHAR,'
+    " res STRUCT(changed BOOLEAN, attempts INTEGER, msg JSON))",
+    "stdout": "VARCHAR",
+}
+_AWX_RESULTS: Final = (
+    "('runner_on_ok', 'runner_on_failed', 'runner_on_skipped', 'runner_on_unreachable', 'runner_retry')"
+)
+_AWX_EVENTS: Final = {
+    "runs": "select min(place) as place, 'awx ' || job as native_id, max(created) as updated_at from records where job is not null group by job",
+    # A task of one name may stand in several places of a playbook: only what `runner_retry` tells are earlier attempts.
+    "steps": f"""
+        with results as (
+            select *, 'awx ' || job as native_id, replace(replace(event, 'runner_on_', ''), 'runner_', '') as word,
+                   coalesce(nullif(task, ''), event_data.task, 'unnamed') as name, coalesce(nullif(host_name, ''), event_data.host) as system
+            from records where event in {_AWX_RESULTS} and job is not null
+        ), numbered as (
+            select *, coalesce(sum(if(word = 'retry', 0, 1)) over (partition by native_id, name, system order by counter
+                      rows between unbounded preceding and 1 preceding), 0)::INTEGER as map_index from results
+        )
+        select place, native_id, concat_ws('@', name, system) as key, name, event_data.task_action as kind, system, map_index,
+               row_number() over (partition by native_id, name, system, map_index order by counter) as attempt,
+               case when word = 'ok' and event_data.res.changed then 'changed' when word = 'retry' then 'retried' else word end as status_raw,
+               as_time(event_data."start") as started_at, coalesce(as_time(event_data."end"), created) as ended_at, event_data.duration as duration_s,
+               case when word in ('failed', 'unreachable') then json_extract_string(event_data.res.msg, '$') end as error_message,
+               stdout as payload, created as updated_at
+        from numbered
+    """,
+    "set_aside": f"select place, 'an event that is no result of a task' as reason from records where coalesce(event not in {_AWX_RESULTS}, true)",
+}
+
+
+def _is_awx_event(value: Mapping[str, Any]) -> bool:
+    return str(value["type"]) == "job_event"
+
+
 EXPORTS = (
     Export(
         name="json callback",
@@ -351,6 +473,22 @@ EXPORTS = (
         reader=read_lines,
         columns=_COLUMNS,
         select=_SELECT,
+    ),
+    *(
+        Export(name=name, form="json", records=records, requires=_IS_AWX_JOB, columns=_AWX_JOB, select=_AWX_JOBS)
+        for name, records in _PAGES
+    ),
+    *(
+        Export(
+            name=f"events of {name}",
+            form="json",
+            records=records,
+            requires=_IS_AWX_EVENT,
+            where=_is_awx_event,
+            columns=_AWX_EVENT,
+            select=_AWX_EVENTS,
+        )
+        for name, records in _PAGES
     ),
     Export(name="text", form="text", claims=_is_log, reader=read_text, columns=_COLUMNS, select=_SELECT),
 )

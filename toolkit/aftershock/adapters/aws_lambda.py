@@ -267,12 +267,24 @@ class _Log:
     def _try_of(self, request: str, what: str, at: str | None, line: str) -> _Try:
         """The try that a line is about: a new one where the id starts or ends a second time."""
         tries = self.tries.setdefault(request, [])
+        for number, one in enumerate(tries, start=1):  # told before: a log that stands in the file twice
+            if what == "START" and at is not None and one.started_at == at:
+                return one
+            if what == "REPORT" and one.report == line:
+                if all(
+                    later.report is None for later in tries[number:]
+                ):  # without times only the end tells that it is the same
+                    self.current = {
+                        stream: one if now in tries[number:] else now for stream, now in self.current.items()
+                    }
+                    del tries[number:]
+                return one
         last = tries[-1] if tries else None
         is_new = last is None
         if last is not None and what == "START":
             is_new = last.is_over or (last.has_start and at is not None and last.started_at != at)
-        elif last is not None and what == "REPORT" and last.report:
-            is_new = last.report != line
+        elif last is not None and what == "REPORT":
+            is_new = last.report is not None
         if is_new or last is None:
             last = _Try(request, len(tries) + 1)
             tries.append(last)
@@ -353,7 +365,7 @@ def _in_order(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
 def read_json(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """The invocations in what the logs API answered, or in lines of the JSON format."""
     log, seen = _Log(), set()
-    for document in documents(path):
+    for document in documents(path, "events"):
         if isinstance(document, RecordError):
             yield document
             continue

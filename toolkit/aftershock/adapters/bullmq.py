@@ -2,7 +2,8 @@
 
 Jobs as `job.toJSON()` gives them, a line each or an array, best with the state they were asked for: `queue.getJobs([state])` and
 `{state, ...job.toJSON(), logs}`, since toJSON has none. A `QueueEvents` subscription, a line an event: `{event, streamId: id, ...args}`.
-A dump of the keys `<prefix>:<queue>:*` as one JSON object. What `getJobSchedulers()` gives.
+A dump of the keys `<prefix>:<queue>:*` as one JSON object. What `getJobSchedulers()` gives. Bull-board's `GET /api/queues` and
+`/api/queues/<queue>/<job>`.
 
 A run is a job id; every time a worker takes the job up is an attempt, and a step of the run: retries, retries by hand and stalls
 keep the id. Jobs that were removed at once are known from events alone. A job that a scheduler only planned is set aside.
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from aftershock.adapters._envelopes import CutOff, values
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "bullmq"
@@ -63,7 +65,7 @@ STATUS = StatusTable(
 
 _JOB: Final = {
     **dict.fromkeys(
-        ("id", "name", "state", "failedReason", "parentKey", "repeatJobKey", "queueQualifiedName"), "VARCHAR"
+        ("id", "name", "state", "failedReason", "parentKey", "repeatJobKey", "queueQualifiedName", "library"), "VARCHAR"
     ),
     **dict.fromkeys(("timestamp", "processedOn", "finishedOn"), TIME),
     **dict.fromkeys(("attemptsMade", "attemptsStarted", "stalledCounter"), "INTEGER"),
@@ -91,19 +93,26 @@ def _queue(column: str) -> str:
 # Where the state alone is new, the number of attempts and the state tell what came after what.
 _TOLD_JOBS: Final = f"""
     told as (
-        select *, {_queue("queueQualifiedName")} as queue, {_carried("returnvalue")} as carried,
+        select *, {_queue("queueQualifiedName")} as queue, {_carried("returnvalue")} as carried, (returnvalue ->> '$') <> 'null' as has_value,
                coalesce(from_json(case when json_type(stacktrace) = 'ARRAY' then stacktrace end, '["VARCHAR"]'), []) as traces,
                count(distinct queueQualifiedName) over () > 1 as is_scoped
         from ({{jobs}})
     ), stated as (
         select *, case when is_scoped then queue end as scope, coalesce(nullif(repeatJobKey, ''), case when id like 'repeat:%' then id end) as scheduler,
                case when state is not null then state
-                    when finishedOn is not null and (failedReason is null or returnvalue is not null) then 'completed'
-                    when finishedOn is not null and len(traces) >= attemptsMade then 'failed'
+                    when finishedOn is not null and (failedReason is null or has_value) then 'completed'
+                    when finishedOn is not null and failedReason = '{_STALLED}' then 'failed'
+                    -- Bull keeps the words of an earlier failure: with attempts left the last one need not have failed
+                    when finishedOn is not null and len(traces) >= attemptsMade
+                         and (coalesce(library, queueQualifiedName, 'bull') <> 'bull'
+                              or attemptsMade >= coalesce(try_cast(opts ->> '$.attempts' as BIGINT), 1)) then 'failed'
+                    when finishedOn is not null and len(traces) < attemptsMade and attemptsStarted is not null
+                         and (opts ->> '$.stackTraceLimit') is null then 'completed'
                     when finishedOn is not null then 'unknown'
                     when attemptsStarted > attemptsMade then 'active'
                     when processedOn is null and coalesce(try_cast(opts ->> '$.delay' as BIGINT), 0) = 0 then 'waiting'
-                    when processedOn is null then 'delayed' else 'unknown' end as stands
+                    when processedOn is null then 'delayed'
+                    when attemptsMade = 0 and failedReason is null and len(traces) = 0 then 'active' else 'unknown' end as stands
         from told
     ), jobs as (
         select *, stands in ('completed', 'failed') as is_ended, scheduler is not null and stands = 'delayed' and processedOn is null as is_planned,
@@ -236,6 +245,46 @@ def _read_keys(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
             yield {"kind": "key"}
 
 
+def _read_board(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
+    """The jobs of bull-board's queues, and the one job of its page about a job."""
+    for value in values(path):
+        if isinstance(value, CutOff):
+            for job in value.items("jobs"):
+                yield job if isinstance(job, RecordError) else _of_board(job, {}, None)
+            continue
+        for queue in _list(value, "queues"):
+            for job in _list(queue, "jobs"):
+                yield (
+                    _of_board(job, queue, None)
+                    if isinstance(job, Mapping)
+                    else RecordError("is no object", str(job)[:1000])
+                )
+        if isinstance(value, Mapping) and isinstance(value.get("job"), Mapping):
+            yield _of_board(value["job"], {}, value.get("status"))
+
+
+def _of_board(job: Mapping[str, Any], queue: Mapping[str, Any], state: Any) -> dict[str, Any]:
+    record = {_OF_BOARD.get(name, name): value for name, value in job.items()}
+    return {name: record[name] for name in _JOB if name in record} | {
+        "state": state, "queueQualifiedName": queue.get("name"), "library": queue.get("type"),
+    }  # fmt: skip
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
+def _is_board(sample: Sample) -> bool:
+    top = sample.top[0] if isinstance(sample.top, list) and sample.top else sample.top
+    queues = _list(top, "queues")
+    if queues:
+        return isinstance(queues[0], Mapping) and {"name", "counts", "jobs"} <= set(queues[0])
+    job = top.get("job") if isinstance(top, Mapping) else None
+    return isinstance(job, Mapping) and {"id", "timestamp", "attempts", "isFailed"} <= set(job)
+
+
+_OF_BOARD: Final = {"attempts": "attemptsMade", "returnValue": "returnvalue"}
 _LISTS: Final = (
     *(("wait", "waiting"), ("paused", "paused"), ("prioritized", "prioritized"), ("delayed", "delayed")),
     *(("waiting-children", "waiting-children"), ("active", "active"), ("completed", "completed"), ("failed", "failed")),
@@ -340,6 +389,18 @@ EXPORTS = (
             "steps": f"({_over(_STEPS_OF_JOBS, _JOBS_OF_KEYS)}) union all by name ({_over(_STEPS_OF_EVENTS, _EVENTS_OF_KEYS)})",
             "set_aside": f"""({_over(_PLANNED_JOBS, _JOBS_OF_KEYS)}) union all by name ({_over(_OTHER_EVENTS, _EVENTS_OF_KEYS)})
                 union all by name select place, 'a key that is neither job nor event' as reason from records where kind = 'key'""",
+        },
+    ),
+    Export(
+        name="bull-board",
+        form="json",
+        claims=_is_board,
+        reader=_read_board,
+        columns=_JOB,
+        select={
+            "runs": _over(_RUNS_OF_JOBS, _LINES),
+            "steps": _over(_STEPS_OF_JOBS, _LINES),
+            "set_aside": _over(_PLANNED_JOBS, _LINES),
         },
     ),
     Export(

@@ -2,7 +2,7 @@
 
 Records of Zeebe's exporters, a JSON object each (also as Elasticsearch keeps them, in `_source`); Operate's API `/v1/process-instances/search`,
 `/v1/flownode-instances/search`, `/v1/incidents/search`; the Orchestration API `/v2/process-instances/search`, `/v2/element-instances/search`,
-`/v2/incidents/search`, `/v2/jobs/search`; of Camunda 7 `/history/process-instance` and `/history/activity-instance`.
+`/v2/incidents/search`, `/v2/jobs/search`; of Camunda 7 `/history/process-instance`, `/history/activity-instance`, `/history/incident`.
 
 An instance is a run, an element of it a step, known by the key of its instance. An instance with an open incident is stuck: it
 waits for somebody. Zeebe counts down what is left of a job's tries and does not number them, so a step shows the last word on it:
@@ -392,6 +392,28 @@ select place, processInstanceId as native_id, id as key, coalesce(activityName, 
        startTime as started_at, endTime as ended_at, coalesce(endTime, startTime) as updated_at
 from records
 """,
+        },
+    ),
+    Export(
+        name="Camunda 7 incidents",
+        form="json",
+        requires=frozenset({"id", "processInstanceId", "incidentType", "incidentMessage", "activityId"}),
+        one_of=frozenset({"createTime", "incidentTimestamp"}),
+        columns={
+            **dict.fromkeys(
+                ("processInstanceId", "processDefinitionKey", "incidentType", "incidentMessage"), "VARCHAR"
+            ),
+            **dict.fromkeys(("createTime", "incidentTimestamp", "endTime"), TIME),
+            "open": "BOOLEAN",
+        },
+        select={
+            "runs": """
+select place, processInstanceId as native_id, processDefinitionKey as automation,
+       case when coalesce("open", endTime is null) then 'INCIDENT CREATED' end as status_raw, incidentType as error_type,
+       incidentMessage as error_message, coalesce(endTime, createTime, incidentTimestamp) as updated_at
+from records where processInstanceId is not null
+""",
+            "set_aside": "select place, 'incident of no instance' as reason from records where processInstanceId is null",
         },
     ),
 )

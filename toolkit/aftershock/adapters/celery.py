@@ -140,6 +140,21 @@ EXPORTS = (
         rank=1,
     ),
     Export(
+        name="flower result",
+        form="json",
+        requires=frozenset({"task-id", "state"}),
+        columns={**dict.fromkeys(("task-id", "state", "traceback"), "VARCHAR"), "result": "JSON"},
+        select={
+            "runs": """
+select place, "task-id" as native_id, state as status_raw, case when state in ('FAILURE', 'REVOKED') then result ->> '$' end as error_message,
+       json_object('result', result) as payload, TIMESTAMPTZ '2000-01-01 00:00:00+00' as updated_at
+from records where "task-id" is not null
+""",
+            "rejects": """select place, 'task-id' as field, null::VARCHAR as seen, 'has no id' as reason from records where "task-id" is null""",
+        },
+        rank=1,
+    ),
+    Export(
         name="flower tasks",
         form="json",
         claims=_are_tasks_by_id,

@@ -5,8 +5,9 @@
 A workflow is a run, its jobs are steps; pages (`items`, `next_page_token`) or what was taken out of them. A list of a workflow's
 jobs does not say whose they are: keep the workflow's id in the file's name (`jobs.<id>.json`), else they are rejects. A pipeline has
 no outcome of its own and is set aside, but one that errored never got a workflow: it is a failed run that no other list shows.
-A rerun is a new workflow of the same name in the same pipeline. Not to be known from workflows: what triggered them and which
-commit they built (webhooks tell). Insights come up to a day late and name no project.
+A rerun is a new workflow of the same name in the same pipeline. A build of v1.1 that belongs to no workflow is
+a run by itself. Not to be known from workflows: what triggered them and which commit they built (webhooks tell). Insights come up to
+a day late and name no project.
 """
 
 from collections.abc import Mapping
@@ -66,10 +67,10 @@ _HAS_ENDED: Final = f"lower(status) in {tuple(word for word, ours in _WORDS.item
 _RUNS: Final = f"""
     select place, id as native_id, coalesce(project_slug || '/' || name, project_slug) as automation_native_id,
            coalesce(project_slug || '/' || name, project_slug) as automation, status as status_raw, "trigger", created_at as queued_at,
-           case when stopped_at is null or stopped_at >= created_at then created_at end as started_at,
+           case when began is not null then began when stopped_at is null or stopped_at >= created_at then created_at end as started_at,
            case when {_HAS_ENDED} then stopped_at end as ended_at, case when {_HAS_ENDED} then duration end as duration_s,
            version, pipeline_id as correlation_id, retry_of, error_type, error_message, payload, coalesce(changed_at, stopped_at, created_at) as updated_at
-    from ({{runs}})
+    from (select null::TIMESTAMPTZ as began where false union all by name ({{runs}}))
 """
 _STEPS: Final = f"""
     select place, workflow_id as native_id, coalesce(name, id) as key, name, coalesce(kind, 'job') as kind,
@@ -125,6 +126,26 @@ _BUILDS: Final = """
            workflows.job_name as name, null::VARCHAR as kind, status, queued_at as created_at, start_time as started_at, stop_time as stopped_at,
            build_time_millis / 1000.0 as duration, null::VARCHAR as error_message
     from records
+"""
+# A build of v1.1 that belongs to no workflow is a run by itself; its number is its project's own.
+_SLUG: Final = (
+    "if(vcs_type = 'bitbucket' or vcs_url like '%//bitbucket.org/%', 'bb/', 'gh/') || username || '/' || reponame"
+)
+_LONE_BUILDS: Final = f"""
+    select place, slug || '/' || build_num as id, slug as project_slug, null::VARCHAR as name, status, why as "trigger", queued_at as created_at,
+           start_time as began, stop_time as stopped_at, build_time_millis / 1000.0 as duration, vcs_revision as version, null::VARCHAR as pipeline_id,
+           slug || '/' || retry_of as retry_of, null::VARCHAR as error_type, null::VARCHAR as error_message, null::TIMESTAMPTZ as changed_at,
+           json_object('project', slug, 'branch', branch, 'commit', subject, 'parameters', build_parameters) as payload
+    from (select *, {_SLUG} as slug from records) where workflows.workflow_id is null
+"""
+_RUNS_OF_BUILDS: Final = f"""
+    select place, id as native_id, coalesce(slug || '/' || name, slug) as automation_native_id, coalesce(slug || '/' || name, slug) as automation,
+           version, updated_at
+    from (
+        select min(place) as place, workflows.workflow_id as id, min({_SLUG}) as slug, min(workflows.workflow_name) as name,
+               min(vcs_revision) as version, max(coalesce(stop_time, start_time, queued_at)) as updated_at
+        from records where workflows.workflow_id is not null group by workflows.workflow_id
+    )
 """
 _HOOK_RUNS: Final = """
     select place, workflow.id as id, project.slug as project_slug, workflow.name as name, workflow.status as status, pipeline.trigger.type as "trigger",
@@ -272,17 +293,31 @@ EXPORTS = (
     Export(
         name="builds of v1.1",
         form="json",
-        requires=frozenset({"build_num", "status", "reponame", "workflows"}),
+        requires=frozenset({"build_num", "status", "reponame", "username"}),
+        one_of=frozenset({"workflows", "lifecycle", "build_time_millis"}),
         columns={
             "build_num": "BIGINT",
             "status": "VARCHAR",
+            "vcs_type": "VARCHAR",
+            "vcs_url": "VARCHAR",
+            "username": "VARCHAR",
+            "reponame": "VARCHAR",
+            "branch": "VARCHAR",
+            "vcs_revision": "VARCHAR",
+            "subject": "VARCHAR",
+            "why": "VARCHAR",
+            "retry_of": "BIGINT",
+            "build_parameters": "JSON",
             "queued_at": TIME,
             "start_time": TIME,
             "stop_time": TIME,
             "build_time_millis": "BIGINT",
-            "workflows": "STRUCT(workflow_id VARCHAR, job_name VARCHAR)",
+            "workflows": "STRUCT(workflow_id VARCHAR, workflow_name VARCHAR, job_name VARCHAR)",
         },
-        select=_of_jobs(_BUILDS),
+        select={
+            "runs": f"{_RUNS.format(runs=_LONE_BUILDS)} union all by name {_RUNS_OF_BUILDS}",
+            "steps": _STEPS.format(jobs=_BUILDS),
+        },
     ),
     Export(
         name="webhooks",

@@ -1,8 +1,8 @@
 """Dagster: what its GraphQL API and its command line tell of runs.
 
-Answers to `runsOrError` (or `pipelineRunsOrError`), a page or many, with `stepStats` and `tags` where they were asked for;
-`runOrError` with its `eventConnection`; `logsForRun`; the schedules and sensors of `repositoriesOrError` with their ticks,
-and backfills; `dagster run list`. A query names the fields that it wants: `runId`, `status` and
+Answers to `runsOrError` (or `pipelineRunsOrError`, `runsFeedOrError`), a page or many, with `stepStats`, `stats` and `tags` where
+they were asked for; the runs of `pipelineOrError`; `runOrError` with its `eventConnection`; `logsForRun`; the schedules and sensors of
+`repositoriesOrError` with their ticks, and backfills; `dagster run list`. A query names the fields that it wants: `runId`, `status` and
 `jobName` are needed, of events `runId`, `timestamp`, `message` and `__typename` or `eventType`.
 
 - A retry of a run and a re-execution are new runs that name the one before: they share a root. Ad-hoc runs of assets are all
@@ -129,18 +129,18 @@ from records where what <> 'schedule' or job is null
 }
 
 
-def _pages_of(field: str, records: str) -> tuple[Export, ...]:
+def _pages_of(field: str, select: Mapping[str, str], records: str = "results") -> tuple[Export, ...]:
     """Runs as a query answers, in its envelope and (as a client library gives them) without."""
     return tuple(
         Export(
             name=f"{field}{suffix}",
             form="json",
             records=f"{envelope}{field}.{records}",
-            requires=frozenset({"status"}),
+            requires=frozenset({"runStatus" if field == "runsFeedOrError" else "status"}),
             one_of=frozenset({"runId", "id"}),
             claims=_answers(field),
             columns=_dagster.RUN,
-            select=_dagster.runs("records"),
+            select=select,
         )
         for suffix, envelope in (("", "data."), (" without envelope", ""))
     )
@@ -161,8 +161,10 @@ def _logs_of(suffix: str, envelope: str) -> Export:
 
 
 EXPORTS = (
-    *_pages_of("runsOrError", "results"),
-    *_pages_of("pipelineRunsOrError", "results"),
+    *_pages_of("runsOrError", _dagster.runs("records")),
+    *_pages_of("pipelineRunsOrError", _dagster.runs("records")),
+    *_pages_of("pipelineOrError", _dagster.runs("records"), records="runs"),
+    *_pages_of("runsFeedOrError", _dagster.feed()),
     Export(
         name="runs",
         form="json",

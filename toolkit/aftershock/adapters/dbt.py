@@ -116,7 +116,7 @@ _INVOCATIONS: Final = f"""
            case when is_bad then 'exit 1' else 'exit 0' end as status_raw,
            coalesce(as_time(metadata.invocation_started_at),
                     as_time(metadata.generated_at) - to_microseconds(round(elapsed_time * 1e6)::BIGINT)) as started_at,
-           as_time(metadata.generated_at) as ended_at, {{about}}
+           as_time(metadata.generated_at) as ended_at, metadata.env ->> '$.DBT_CLOUD_RUN_ID' as correlation_id, {{about}}
            as_time(metadata.generated_at) as updated_at
     from records left join packages using (place) left join verdicts using (place)
 """

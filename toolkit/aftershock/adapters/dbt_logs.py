@@ -1,4 +1,4 @@
-"""dbt's logs as JSON: `dbt --log-format json ...` (standard output) and `logs/dbt.log` with `--log-format-file json`, dbt 1.4 or later.
+"""dbt's logs as JSON: `dbt --log-format json ...` (standard output) and `logs/dbt.log` with `--log-format-file json`, dbt 1.0 or later.
 
 They tell what the files in `target/` (`dbt`) do not: invocations that ended before they wrote any, `Ctrl-C` and the nodes
 it cancelled, the source that could not be asked. A line is an event; those of one invocation id are one run, the same as in
@@ -80,7 +80,7 @@ _RUNS: Final = f"""{_LINES}, packages as (
         select id, min(place) as first, max(place) filter (is_end) as last, min(told_at) as began, max(told_at) as seen,
                min(told_at) filter (event = 'MainReportVersion') as started, max(told_at) filter (is_end) as ended,
                arg_min(data.target_name, place) as target,
-               arg_min(data.args ->> '$.invocation_command', place) as line,
+               arg_min(data.args ->> '$.invocation_command', place) as line, arg_min(data.args ->> '$.which', place) as which,
                arg_min({_command("data.command")}, place) filter (event = 'CommandCompleted') as command,
                coalesce(bool_or(data.keyboard_interrupt = 'true'), false) as is_interrupted,
                max(nullif(trim(data.exc), '')) filter (event = 'MainEncounteredError') as uncaught,
@@ -97,7 +97,7 @@ _RUNS: Final = f"""{_LINES}, packages as (
                arg_min(data.args::VARCHAR, place) as args, arg_min(info.extra::VARCHAR, place) as extra
         from lines group by id
     ), named as (
-        select *, coalesce(command, {_words("line")}) as words, {_macro("line")} as macro,
+        select *, coalesce(command, nullif({_words("line")}, ''), which) as words, {_macro("line")} as macro,
                coalesce(package, (select case when count(distinct package) = 1 then min(package) end from packages)) as project
         from invocations left join packages using (id)
     )
@@ -204,6 +204,37 @@ _LINES_OF_TEXT: Final = re.compile(
 )
 
 
+# Of other events too, where the same names hold other things: so nothing here is a number.
+_NODE_INFO: Final = (
+    "STRUCT(unique_id VARCHAR, node_status VARCHAR, node_started_at VARCHAR, node_finished_at VARCHAR, meta JSON)"
+)
+_PARTS: Final = {
+    "run_result": "STRUCT(status VARCHAR, message VARCHAR, execution_time VARCHAR, adapter_response JSON)",
+    **dict.fromkeys(("status", "execution_time", "msg", "conn_name", "target_name"), "VARCHAR"),
+    **dict.fromkeys(("args", "stats"), "JSON"),
+    **dict.fromkeys(("keyboard_interrupt", "num_errors", "command", "success", "command_success"), "VARCHAR"),
+}
+_DATA: Final = (
+    f"STRUCT(node_info {_NODE_INFO}, exc VARCHAR, {', '.join(f'{part} {type_}' for part, type_ in _PARTS.items())})"
+)
+_SELECT: Final = {
+    "runs": _RUNS,
+    "steps": _STEPS,
+    "set_aside": """
+    select place, if(coalesce(info.invocation_id, '') = '', 'event of no invocation', 'event inside a run') as reason from records
+""",
+}
+# Before dbt 1.4 an event has a code and no name, and its parts stand side by side.
+_NAMES: Final = {
+    "A001": "MainReportVersion", "A002": "MainReportArgs", "Q018": "LogFreshnessResult", "Q019": "LogFreshnessResult",
+    "Q022": "LogCancelLine", "Q024": "NodeStart", "Q025": "NodeFinished", "Z002": "MainEncounteredError", "Z022": "RunResultFailure",
+    "Z023": "StatsLine", "Z024": "RunResultError", "Z030": "EndOfRunSummary",
+}  # fmt: skip
+_FLAT: Final = f"""(select place, {{'invocation_id': invocation_id, 'name': coalesce((map {_NAMES})[code], code), 'ts': ts, 'extra': null::JSON}} as info,
+       {{'node_info': node_info, 'exc': coalesce(data.exc, case when code = 'Z002' then regexp_replace(msg, '^Encountered an error:\\s*', '') end),
+         {", ".join(f"'{part}': data.{part}" for part in _PARTS)}}} as data from records)"""
+
+
 def _is_console(sample: Sample) -> bool:
     return _CONSOLE.match(sample.text) is not None
 
@@ -217,21 +248,19 @@ EXPORTS = (
         name="JSON log",
         form="json",
         requires=frozenset({"data", "info.invocation_id", "info.name", "info.ts", "info.code"}),
+        columns={"info": 'STRUCT(invocation_id VARCHAR, "name" VARCHAR, ts VARCHAR, extra JSON)', "data": _DATA},
+        select=_SELECT,
+    ),
+    Export(
+        name="JSON log before dbt 1.4",
+        form="json",
+        requires=frozenset({"code", "invocation_id", "log_version", "ts", "data", "node_info"}),
         columns={
-            "info": 'STRUCT(invocation_id VARCHAR, "name" VARCHAR, ts VARCHAR, extra JSON)',
-            # Of other events too, where the same names hold other things: so nothing here is a number.
-            "data": """STRUCT(node_info STRUCT(unique_id VARCHAR, node_status VARCHAR, node_started_at VARCHAR, node_finished_at VARCHAR, meta JSON),
-                run_result STRUCT(status VARCHAR, message VARCHAR, execution_time VARCHAR, adapter_response JSON),
-                status VARCHAR, execution_time VARCHAR, msg VARCHAR, exc VARCHAR, conn_name VARCHAR, target_name VARCHAR, args JSON, stats JSON,
-                keyboard_interrupt VARCHAR, num_errors VARCHAR, command VARCHAR, success VARCHAR, command_success VARCHAR)""",
+            **dict.fromkeys(("code", "invocation_id", "ts", "msg"), "VARCHAR"),
+            "node_info": _NODE_INFO,
+            "data": _DATA,
         },
-        select={
-            "runs": _RUNS,
-            "steps": _STEPS,
-            "set_aside": """
-    select place, if(coalesce(info.invocation_id, '') = '', 'event of no invocation', 'event inside a run') as reason from records
-""",
-        },
+        select={table: query.replace("from records", f"from {_FLAT}") for table, query in _SELECT.items()},
     ),
     Export(
         name="text log",

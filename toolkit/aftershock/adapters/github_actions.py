@@ -1,8 +1,9 @@
 """GitHub Actions: runs and jobs as the REST API, `gh` and webhooks give them.
 
 `GET /repos/{owner}/{repo}/actions/runs` (also of one workflow, one run, one attempt), `GET .../runs/{id}/jobs` and one job;
-`gh run list --json` and `gh run view --json` with at least `databaseId,attempt,status,conclusion` (and, to be sure of the
-repository and the workflow: `url,workflowDatabaseId`); deliveries of the webhooks `workflow_run` and `workflow_job`.
+`gh run list --json` and `gh run view --json` with at least `databaseId,status,workflowName` (better `databaseId,attempt,status,conclusion,
+url,workflowDatabaseId` and times: what names no attempt is taken for the first, unless its times tell of a re-run), `gh run view
+--json jobs`; deliveries of the webhooks `workflow_run` and `workflow_job`; `GET .../actions/workflows`, which knows those that GitHub or somebody disabled.
 Deployments are changes: `GET .../deployments`, `GET .../deployments/{id}/statuses`, webhooks `deployment` and `deployment_status`. The webhooks
 name the run that deploys; of the others only a status's `log_url` may.
 The list shows each run's last attempt only: earlier ones are at `.../runs/{id}/attempts/{n}`.
@@ -89,7 +90,7 @@ _RUNS: Final = """
                        'display_title', display_title, 'head_branch', head_branch, 'event', event, 'run_number', run_number,
                        'actor', json_object('login', login), 'head_commit', json_object('message', message)) as payload,
            updated_at
-    from (select *, nullif(regexp_replace(path, '@.*$', ''), '') as file from ({runs}))
+    from (select *, nullif(split_part(path, '@', 1), '') as file from ({runs}))
 """
 # A job is a step of its run's attempt; its own steps stand beside it. The key is the job's id: names repeat within one run.
 _STEPS: Final = """
@@ -193,6 +194,15 @@ _GH: Final = {
 }
 
 
+_GH_JOB: Final = {
+    **dict.fromkeys(("name", "status", "conclusion", "url"), "VARCHAR"),
+    "databaseId": "BIGINT",
+    "startedAt": TIME,
+    "completedAt": TIME,
+    "steps": _STEP_LIST.format("startedAt", "completedAt"),
+}
+
+
 def _struct(columns: Mapping[str, str]) -> str:
     """Columns as the fields of a STRUCT, in which times are still text."""
     return (
@@ -205,22 +215,35 @@ def _times(columns: Mapping[str, str]) -> str:
 
 
 _REST_RUNS: Final = f"""
-    select * exclude (repository), coalesce(repository.full_name, {_repository("url", "html_url")}) as repository,
+    select * exclude (repository), case when repository.full_name is not null then repository.full_name  -- cheaper than coalesce: no regex
+               else {_repository("url", "html_url")} end as repository,
            name as workflow_name, actor.login as login, head_commit.message as message from records
 """
 _REST_JOBS: Final = f"select *, {_repository('run_url', 'url', 'html_url')} as repository from records"
+# A first attempt starts when the run is made.
+_NAMELESS_RERUN: Final = "coalesce(attempt is null and startedAt > createdAt + interval 1 minute, false)"
 _GH_RUNS: Final = f"""
     select place, {_repository("url")} as repository, databaseId as id, attempt as run_attempt, workflowDatabaseId as workflow_id,
            coalesce(workflowName, name) as workflow_name, null::VARCHAR as path, "number" as run_number, displayTitle as display_title,
            headBranch as head_branch, headSha as head_sha, event, status, conclusion, createdAt as created_at, startedAt as run_started_at,
-           updatedAt as updated_at, null::VARCHAR as login, null::VARCHAR as message from records
+           updatedAt as updated_at, null::VARCHAR as login, null::VARCHAR as message from records where not {_NAMELESS_RERUN}
 """
+_GH_STEPS: Final = """list_transform({0}, lambda step: {{'name': step.name, 'status': step.status, 'conclusion': step.conclusion,
+               'number': step.number, 'started_at': step.startedAt, 'completed_at': step.completedAt}})"""
 _GH_JOBS: Final = f"""
     select place, {_repository("run_page")} as repository, run_id, run_attempt, head_branch, job.databaseId as id, job.name, job.status,
            job.conclusion, null::TIMESTAMPTZ as created_at, as_time(job.startedAt) as started_at, as_time(job.completedAt) as completed_at,
-           null::VARCHAR[] as labels, list_transform(job.steps, lambda step: {{'name': step.name, 'status': step.status,
-               'conclusion': step.conclusion, 'number': step.number, 'started_at': step.startedAt, 'completed_at': step.completedAt}}) as steps
-    from (select place, url as run_page, databaseId as run_id, attempt as run_attempt, headBranch as head_branch, unnest(jobs) as job from records)
+           null::VARCHAR[] as labels, {_GH_STEPS.format("job.steps")} as steps
+    from (select place, url as run_page, databaseId as run_id, attempt as run_attempt, headBranch as head_branch, unnest(jobs) as job
+          from records where not {_NAMELESS_RERUN})
+"""
+# `gh run view --json jobs`: only the address of a job names its run.
+_GH_BARE_JOBS: Final = f"""
+    select place, {_repository("url")} as repository, try_cast(regexp_extract(url, '/runs/([0-9]+)/', 1) as BIGINT) as run_id,
+           null::INTEGER as run_attempt, null::VARCHAR as head_branch, null::VARCHAR as head_sha, databaseId as id, name, status, conclusion,
+           null::TIMESTAMPTZ as created_at, startedAt as started_at, completedAt as completed_at, null::VARCHAR[] as labels,
+           {_GH_STEPS.format("steps")} as steps
+    from records where contains(url, '/runs/')
 """
 _HOOK_RUNS: Final = f"""
     select * replace ({_times(_RUN)}), coalesce(workflow.name, name) as workflow_name, actor.login as login, head_commit.message as message
@@ -365,9 +388,47 @@ EXPORTS = (
     Export(
         name="gh run",
         form="json",
-        requires=frozenset({"databaseId", "attempt", "status", "conclusion"}),
+        requires=frozenset({"databaseId", "status"}),
+        one_of=frozenset({"attempt", "workflowName", "workflowDatabaseId", "headSha", "event"}),
         columns=_GH,
-        select={"runs": _runs(_GH_RUNS), "steps": _steps(_GH_JOBS)},
+        select={
+            "runs": _runs(_GH_RUNS),
+            "steps": _steps(_GH_JOBS),
+            "rejects": f"""
+select place, 'attempt' as field, null as seen, 'a re-run, and nobody says which: ask gh for attempt too' as reason
+from records where {_NAMELESS_RERUN}
+""",
+        },
+    ),
+    Export(
+        name="jobs of a gh run",
+        form="json",
+        records="jobs",
+        requires=frozenset({"databaseId", "name", "status", "conclusion", "url"}),
+        claims=lambda sample: (
+            isinstance(sample.top, Mapping) and bool(sample.top.get("jobs")) and "databaseId" not in sample.top
+        ),
+        columns=_GH_JOB,
+        select={
+            "runs": _runs_of_jobs(_GH_BARE_JOBS),
+            "steps": _steps(_GH_BARE_JOBS),
+            "set_aside": "select place, 'job that names no run' as reason from records where not coalesce(contains(url, '/runs/'), false)",
+        },
+    ),
+    Export(
+        name="workflows",
+        form="json",
+        records="workflows",
+        requires=frozenset({"id", "name", "path", "state", "url"}),
+        claims=_is_page,
+        columns={**dict.fromkeys(("id", "name", "path", "state", "url"), "VARCHAR"), "updated_at": TIME},
+        select={
+            "automations": f"""
+select place, {_deployed_in("url")} as scope, id as native_id, coalesce(nullif(name, ''), path) as name,
+       lower(state) = 'active' as enabled, updated_at
+from records where id is not null
+"""
+        },
     ),
     Export(
         name="deployments",

@@ -1,7 +1,7 @@
 """GitLab CI: pipelines and their jobs as the REST API v4, `glab` and webhooks give them.
 
 `GET /projects/:id/pipelines` (also of a merge request, `/latest`, one pipeline), `.../pipelines/:id/jobs` and `/bridges`,
-`/projects/:id/jobs`, one job; `glab ci list -F json`, `glab ci get -F json`; deliveries of pipeline and job events.
+`/projects/:id/jobs`, one job; `glab ci list -F json`, `glab ci get -F json`; deliveries of pipeline and job events; pipelines by GraphQL, as deep as they lie.
 A pipeline is a run, its jobs are steps, a project's path names the automation. A job that is retried is a new job with the
 same name: jobs of one name are attempts, in the order of their ids. The API hides all but the last one unless it is asked
 with `include_retried=true`: take jobs always with it, or always without. A list of pipelines does not tell when they began and
@@ -10,10 +10,13 @@ A pipeline that succeeded over a failed job (`allow_failure: true`) is partial. 
 the same commit a new one repeats.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters.base import TIME, Export, Fidelity, Sample, StatusTable
+from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 from aftershock.model import FINISHED
 
 TOOL = "gitlab_ci"
@@ -189,6 +192,95 @@ def _has_deliveries(sample: Sample) -> bool:
     )
 
 
+def read_graphql(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
+    """The pipelines of an answer to a GraphQL query, as the REST API would give them, with what jobs it asked for."""
+    for value in values(path):
+        if isinstance(value, CutOff):
+            yield RecordError("is cut off", value.text[:1000])
+            continue
+        for pipeline, project in _graphql_pipelines(value):
+            number = _number(pipeline["id"])
+            own = pipeline.get("project")
+            project = (str(own.get("fullPath") or "") if isinstance(own, Mapping) else "") or project
+            jobs = pipeline.get("jobs")
+            nodes = (
+                (jobs.get("nodes") or [_dict(edge).get("node") for edge in jobs.get("edges") or []])
+                if isinstance(jobs, Mapping)
+                else []
+            )
+            yield {
+                **_snake(pipeline),
+                "id": number,
+                "user": _dict(pipeline.get("user")),
+                "web_url": f"https://gitlab/{project}/-/pipelines/{number}" if project else None,
+                "jobs": [{**_snake(job), "id": _number(job.get("id"))} for job in nodes if isinstance(job, Mapping)],
+            }
+
+
+def _graphql_pipelines(value: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Every pipeline in an answer, with the project that it was found in."""
+    waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
+    while waiting:
+        part, project, depth = waiting.pop()
+        if depth > _MAX_DEPTH:
+            continue
+        if isinstance(part, list):
+            waiting += [(one, project, depth + 1) for one in reversed(part)]
+        elif isinstance(part, Mapping):
+            if str(part.get("id")).startswith(_PIPELINE_ID) and "status" in part:
+                yield part, project
+                continue
+            project = str(part.get("fullPath") or project)
+            waiting += [(one, project, depth + 1) for one in list(part.values())[::-1] if isinstance(one, (list, dict))]
+
+
+def _snake(part: Mapping[str, Any]) -> dict[str, Any]:
+    """`startedAt` as `started_at`; words of enums as the REST API writes them. Objects are left out."""
+    named = {
+        re.sub("[A-Z]", lambda found: "_" + found[0].lower(), name): told
+        for name, told in part.items()
+        if not isinstance(told, (list, dict))
+    }
+    return {**named, "status": str(part.get("status") or "").lower() or None}
+
+
+def _number(gid: Any) -> int | None:
+    """9001 of `gid://gitlab/Ci::Pipeline/9001`."""
+    found = re.fullmatch(r"gid://gitlab/[\w:]+/(\d{1,18})", str(gid))
+    return int(found[1]) if found else None
+
+
+def _dict(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_graphql(sample: Sample) -> bool:
+    return _PIPELINE_ID in sample.text and next(_graphql_pipelines(sample.top), None) is not None
+
+
+_PIPELINE_ID: Final = "gid://gitlab/Ci::Pipeline/"
+_MAX_DEPTH: Final = 12
+_PIPELINE_COLUMNS: Final = {
+    "id": "BIGINT",
+    "project_id": "BIGINT",
+    "sha": "VARCHAR",
+    "ref": "VARCHAR",
+    "status": "VARCHAR",
+    "source": "VARCHAR",
+    "name": "VARCHAR",
+    "created_at": TIME,
+    "updated_at": TIME,
+    "started_at": TIME,
+    "finished_at": TIME,
+    "duration": "DOUBLE",
+    "yaml_errors": "VARCHAR",
+    "web_url": "VARCHAR",
+    "user": "STRUCT(username VARCHAR)",
+    "variables": "JSON",
+    "jobs": f"{_JOB}[]",
+}
+_PIPELINES: Final = {"runs": _RUNS.format(runs=_REST_RUNS), "steps": _STEPS.format(jobs=_JOBS_INSIDE)}
+
 EXPORTS = (
     Export(
         name="pipelines",
@@ -197,26 +289,16 @@ EXPORTS = (
         one_of=frozenset({"web_url", "project_id", "detailed_status"}),
         forbids=frozenset({"stage", "pipeline", "deployable", "environment"}),
         where=_is_pipeline,
-        columns={
-            "id": "BIGINT",
-            "project_id": "BIGINT",
-            "sha": "VARCHAR",
-            "ref": "VARCHAR",
-            "status": "VARCHAR",
-            "source": "VARCHAR",
-            "name": "VARCHAR",
-            "created_at": TIME,
-            "updated_at": TIME,
-            "started_at": TIME,
-            "finished_at": TIME,
-            "duration": "DOUBLE",
-            "yaml_errors": "VARCHAR",
-            "web_url": "VARCHAR",
-            "user": "STRUCT(username VARCHAR)",
-            "variables": "JSON",
-            "jobs": f"{_JOB}[]",
-        },
-        select={"runs": _RUNS.format(runs=_REST_RUNS), "steps": _STEPS.format(jobs=_JOBS_INSIDE)},
+        columns=_PIPELINE_COLUMNS,
+        select=_PIPELINES,
+    ),
+    Export(
+        name="pipelines by GraphQL",
+        form="json",
+        claims=_is_graphql,
+        reader=read_graphql,
+        columns=_PIPELINE_COLUMNS,
+        select=_PIPELINES,
     ),
     Export(
         name="jobs and bridges",

@@ -7,7 +7,7 @@ then an error while tearing down) are its steps. `name[acme]` and `name[globex]`
 Ansible's callback is the exception: its cases are the results of tasks on hosts, so there a run is a playbook and cases are steps.
 
 The format has no ids: a run is its suites, class, name and the timestamp of the nearest suite, where there is none a hash of the
-file. It has no times of cases either (but with gtest and a few others): `queued_at` is when the suite began. Written again by
+report's results. It has no times of cases either (but with gtest and a few others): `queued_at` is when the suite began. Written again by
 another converter, the same night is other runs; so is what Robot Framework says in its own output.xml beside `--xunit`: take in one of them.
 
 Several results in one case: error before failure before skipped. Cases of one name in one suite are attempts of one run where
@@ -22,13 +22,12 @@ leaves out unreachable hosts and shows ignored errors as successes; the `json` c
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters._junit import ATTRIBUTE_WORDS, FLAKES, RERUNS, Case, Try, report_of
+from aftershock.adapters._junit import ATTRIBUTE_WORDS, FLAKES, RERUNS, Case, Try, digest_of, report_of
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "junit"
@@ -78,15 +77,18 @@ _SIGNS: Final = (
     ("phpunit", r'<testcase [^>]*\bclass="[^"]*" classname="'),
     ("xunit_net", r"xUnit\.net "),
     ("rspec", r'<testsuite name="rspec'),
+    ("playwright", r'<testsuites id="[^"]*" name="[^"]*" tests="\d+" failures="\d+" skipped="\d+" errors="\d+" time="'),
+    ("nextest", r'<testsuites name="nextest-run"'),
     ("newman", r'classname="JUnitXmlReporter\.constructor"'),
 )  # fmt: skip
 """What tells who wrote a report: names and attributes, never what a test printed. First come, first served."""
 
-# Robot Framework's --xunit has no mark of its own, but always this order of attributes and never an error.
+# Robot Framework's --xunit has no mark of its own, but always these orders of attributes (the second before 4.0) and never an error.
 _ROBOT_SUITE: Final = re.compile(
-    r'<testsuite name="([^"]*)" tests="\d+" (?:errors="0" )?failures="\d+" (?:errors="0" )?(?:skip|skipped)="\d+" time="[\d.]+"(?: timestamp="[^"]*")?>\n<'
+    r'<testsuite (?:name="(?P<name>[^"]*)" tests="\d+" (?:errors="0" )?failures="\d+" (?:errors="0" )?(?:skip|skipped)="\d+"'
+    r'|errors="0" failures="\d+" name="(?P<old>[^"]*)" (?:skip|skipped)="\d+" tests="\d+")(?: time="[\d.]+")?(?: timestamp="[^"]*")?>\r?\n<'
 )
-_CASE_CLASS: Final = re.compile(r'<testcase classname="([^"]*)" name="[^"]*" time="[\d.]+">\n')
+_CASE_CLASS: Final = re.compile(r'<testcase classname="([^"]*)" name="[^"]*" time="[\d.]+">\r?\n')
 _PEEK: Final = 65536
 
 _PARAMETERS: Final = re.compile(r"^([^\s\[\]]+)\[.*\]$", re.S)
@@ -96,16 +98,19 @@ def read(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """A record for each named case; for Ansible one for each playbook. Suites that name no case are told too."""
     with path.open("rb") as handle:
         head = handle.read(_PEEK).decode("utf-8", errors="replace")
-        handle.seek(0)
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()[:12]
     tool = tool_of(Sample("xml", text=head)) or TOOL
     report = report_of(path, tool)
-    if tool == "ansible":
-        yield from _playbooks(report.cases, digest)
-    else:
+    documents: dict[int, list[Case]] = {}
+    for case in report.cases:
+        documents.setdefault(case.suite.root.number, []).append(case)
+    for number, cases in enumerate(documents.values(), start=1):
+        digest = digest_of(cases)
         taken: dict[str, int] = {}
-        for case in report.cases:
-            yield _run_of(case, digest, taken)
+        if tool == "ansible":
+            yield from _playbooks(cases, digest, is_whole=not report.broken or number < len(documents))
+        else:
+            for case in cases:
+                yield _run_of(case, digest, taken)
     yield from report.empty
     yield from report.broken
 
@@ -167,8 +172,8 @@ def _step_of(result: Mapping[str, Any], place: int, one: Try) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _playbooks(cases: Sequence[Case], digest: str) -> Iterator[Mapping[str, Any]]:
-    """Ansible: the suite is the run, its cases are tasks on hosts."""
+def _playbooks(cases: Sequence[Case], digest: str, *, is_whole: bool) -> Iterator[Mapping[str, Any]]:
+    """Ansible: the suite is the run, its cases are tasks on hosts. What became of one that breaks off is not known."""
     books: dict[tuple[str, ...], list[Case]] = {}
     for case in cases:
         books.setdefault(case.suite.names, []).append(case)
@@ -197,7 +202,7 @@ def _playbooks(cases: Sequence[Case], digest: str) -> Iterator[Mapping[str, Any]
                 {
                     "attempt": 1,
                     "word": ["error" if fatal else "passed"],
-                    "status": "failed" if fatal else "succeeded",
+                    "status": "failed" if fatal and is_whole else "succeeded" if is_whole else "unknown",
                     "error_type": cause.get("error_type"),
                     "error_message": cause.get("error_message"),
                     "payload": {},
@@ -242,7 +247,8 @@ def tool_of(sample: Sample) -> str | None:
             return tool
     suite = _ROBOT_SUITE.search(sample.text)
     classes = _CASE_CLASS.findall(sample.text)
-    if suite and classes and all(name == suite[1] or name.startswith(f"{suite[1]}.") for name in classes):
+    named = suite and (suite["name"] or suite["old"])
+    if named and classes and all(name == named or name.startswith(f"{named}.") for name in classes):
         return "robot"
     return None
 

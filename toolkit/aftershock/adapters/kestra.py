@@ -1,7 +1,7 @@
 """Kestra: executions and their logs.
 
-`GET /api/v1/{tenant}/executions/search` (one page or many), `/executions/{id}`, `/executions/by-ids`; `/logs/search` and
-`/logs/{execution}`.
+`GET /api/v1/{tenant}/executions/search` (one page or many), `/executions/{id}`, `/executions/by-ids`; `/taskruns/search`;
+`/logs/search` and `/logs/{execution}`.
 
 An execution tells all its states with their times, so it also says how long it waited: queued from `CREATED` to the first
 `RUNNING`. Kestra's own duration begins with `CREATED`; ours begins where it ran. A restart goes on under the same id, with more
@@ -112,12 +112,8 @@ from records where id is not null and not {_PLANNED}
 """
 # A loop runs a task several times: its task runs stand beside each other in the order in which they were made. The last
 # attempt has the task run's word, which knows whether a failure was allowed, but not while that waits for the next one.
-_STEPS: Final = f"""
-with tasks as (
-    select place, id as native_id, task, row_number() over (partition by place, task.taskId order by number) - 1 as map_index
-    from (select place, id, unnest(taskRunList) as task, unnest(range(len(taskRunList))) as number
-          from records where id is not null and not {_PLANNED})
-), tries as (
+_STEPS_OF: Final = f"""
+with tasks as ({{tasks}}), tries as (
     select *, unnest(range(1, greatest(len(task.attempts), 1) + 1)) as attempt, greatest(len(task.attempts), 1) as attempts
     from tasks
 ), told as (
@@ -131,10 +127,36 @@ select place, native_id, task.id as key, task.taskId as name, attempt, map_index
        greatest({_last("state")}, case when attempt = attempts then {_last("task.state")} end) as updated_at
 from told
 """
+_STEPS: Final = _STEPS_OF.format(
+    tasks=f"""
+    select place, id as native_id, task, row_number() over (partition by place, task.taskId order by number) - 1 as map_index
+    from (select place, id, unnest(taskRunList) as task, unnest(range(len(taskRunList))) as number
+          from records where id is not null and not {_PLANNED})
+"""
+)
+# The list of task runs, until Kestra 0.24: without the executions, and so without their place in a loop.
+_TASK_RUNS: Final = {
+    "runs": f"""
+select place, executionId as native_id, {_AUTOMATION}, {_last("state")} as updated_at from records where executionId is not null
+""",
+    "steps": _STEPS_OF.format(
+        tasks="""
+    select place, executionId as native_id, null::INTEGER as map_index, {'id': id, 'taskId': taskId, 'value': "value", 'attempts': attempts,
+           'outputs': outputs, 'state': state} as task
+    from records where executionId is not null
+"""
+    ),
+}
 _SELECT: Final = {
     "runs": _RUNS,
     "steps": _STEPS,
     "set_aside": f"select place, 'planned, not yet due' as reason from records where {_PLANNED}",
+}
+_TASK_RUN_COLUMNS: Final = {
+    **dict.fromkeys(("id", "tenantId", "namespace", "flowId", "executionId", "taskId", "value"), "VARCHAR"),
+    "attempts": f"STRUCT(state {_STATE})[]",
+    "outputs": "JSON",
+    "state": _STATE,
 }
 _LOG: Final = {
     "tenantId": "VARCHAR",
@@ -162,7 +184,11 @@ from records where executionId is not null and taskRunId is not null
 """,
     "set_aside": "select place, 'line about no execution' as reason from records where executionId is null",
 }
-_IS_EXECUTION: Final = frozenset({"id", "namespace", "flowId", "state.current", "state.histories"})
+_IS_EXECUTION: Final = frozenset({"id", "namespace", "flowId"})
+_EARLY: Final = frozenset(
+    {"flowRevision", "taskRunList", "state.current"}
+)  # the state stands behind outputs of any length
+_IS_TASK_RUN: Final = frozenset({"taskId", "executionId"})
 _IS_LOG: Final = frozenset({"namespace", "flowId", "executionId", "timestamp", "level", "message"})
 
 EXPORTS = (
@@ -171,10 +197,28 @@ EXPORTS = (
         form="json",
         records="results",
         requires=_IS_EXECUTION,
+        one_of=_EARLY,
+        forbids=_IS_TASK_RUN,
         columns=_EXECUTION,
         select=_SELECT,
     ),
-    Export(name="execution", form="json", requires=_IS_EXECUTION, columns=_EXECUTION, select=_SELECT),
+    Export(
+        name="execution",
+        form="json",
+        requires=_IS_EXECUTION,
+        one_of=_EARLY,
+        forbids=_IS_TASK_RUN,
+        columns=_EXECUTION,
+        select=_SELECT,
+    ),
+    Export(
+        name="task runs",
+        form="json",
+        records="results",
+        requires=_IS_EXECUTION | _IS_TASK_RUN,
+        columns=_TASK_RUN_COLUMNS,
+        select=_TASK_RUNS,
+    ),
     Export(name="logs", form="json", records="results", requires=_IS_LOG, columns=_LOG, select=_LOGS, rank=1),
     Export(name="log lines", form="json", requires=_IS_LOG, columns=_LOG, select=_LOGS, rank=1),
 )

@@ -1,7 +1,6 @@
 """n8n's own SQLite database, `database.sqlite`: executions with their data, and workflow definitions.
 
-What the API gives and more: queued times, rows marked as deleted. `execution_data.data` is "flatted": a JSON array with
-its root in slot 0; inside its objects and arrays every string is the number of the slot that is meant.
+What the API gives and more: queued times, rows marked as deleted. Before n8n 1.0 an execution kept its data beside itself.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters._n8n import COLUMNS, SELECT
+from aftershock.adapters._n8n import COLUMNS, SELECT, unflatten
 from aftershock.adapters._n8n import STATUS as STATUS
 from aftershock.adapters.base import Export, RecordError
 from aftershock.adapters.n8n import FIDELITY as FIDELITY
@@ -22,42 +21,11 @@ TOOL = "n8n"
 DOCS = "https://docs.n8n.io/hosting/architecture/database-structure/"
 
 _TIMES: Final = ("createdAt", "updatedAt", "startedAt", "stoppedAt", "deletedAt")
-_MAX_DEPTH: Final = 200
-_MAX_VALUES: Final = 20_000_000
 _EXECUTIONS: Final = """select e.*, d.data, d.workflowData from execution_entity e
     left join execution_data d on d.executionId = e.id order by e.id"""
+_OLD_EXECUTIONS: Final = "select * from execution_entity order by id"
 _CUSTOM_DATA: Final = "select executionId, key, value from execution_metadata order by id"
 _WORKFLOWS: Final = "select * from workflow_entity order by id"
-
-
-def unflatten(text: str) -> Any:
-    """The value that a flatted text stands for; a reference to what contains it becomes None.
-
-    Raises `ValueError` for text that is not flatted, is nested too deep or unfolds to more than 20 million values.
-    """
-    slots = json.loads(text)
-    if not isinstance(slots, list) or not slots:
-        raise ValueError("no flatted text: not an array with a root in it")
-    left = _MAX_VALUES
-
-    def value(member: Any, above: tuple[int, ...]) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0 or len(above) > _MAX_DEPTH:
-            raise ValueError("it unfolds to too many values" if left < 0 else f"nested deeper than {_MAX_DEPTH}")
-        if not isinstance(member, str):
-            return member
-        slot = int(member)
-        found = slots[slot]
-        if slot in above:
-            return None
-        if isinstance(found, dict):
-            return {key: value(inner, (*above, slot)) for key, inner in found.items()}
-        if isinstance(found, list):
-            return [value(inner, (*above, slot)) for inner in found]
-        return found
-
-    return value("0", ())
 
 
 def read(database: Path) -> Iterator[Mapping[str, Any] | RecordError]:
@@ -71,7 +39,7 @@ def read(database: Path) -> Iterator[Mapping[str, Any] | RecordError]:
         custom: dict[int, dict[str, str]] = {}
         for execution, key, value in connection.execute(_CUSTOM_DATA) if "execution_metadata" in tables else ():
             custom.setdefault(execution, {})[key] = value
-        for row in connection.execute(_EXECUTIONS):
+        for row in connection.execute(_EXECUTIONS if "execution_data" in tables else _OLD_EXECUTIONS):
             record = _in_utc(row) | {
                 "id": str(row["id"]),
                 "customData": custom.get(row["id"], {}),
@@ -101,7 +69,7 @@ EXPORTS = (
     Export(
         name="database",
         form="sqlite",
-        requires=frozenset({"execution_entity", "execution_data"}),
+        requires=frozenset({"execution_entity", "workflow_entity"}),
         columns=COLUMNS,
         select=SELECT,
         reader=read,

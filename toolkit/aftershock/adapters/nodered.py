@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from aftershock.adapters._documents import documents
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "nodered"
@@ -102,7 +103,7 @@ class _Fold:
 
     def __init__(self) -> None:
         self.messages: dict[str, _Message] = {}
-        self.inside: dict[str, list[tuple[str, _Visit]]] = {}
+        self.inside: dict[str, dict[_Visit, None]] = {}  # a set that keeps its order
         self.kinds: dict[str, set[str]] = {}
         self.names: dict[str, str] = {}
         self.aside: Counter[str] = Counter()
@@ -110,7 +111,7 @@ class _Fold:
 
     def take(self, row: Mapping[str, Any]) -> None:
         """One line."""
-        level, event = row.get("level"), row.get("event")
+        level, event = _level(row.get("level")), row.get("event")
         if isinstance(row.get("id"), str) and isinstance(row.get("name"), str) and row["name"]:
             self.names[row["id"]] = row["name"]
         if isinstance(event, str) and event.startswith("node."):
@@ -136,39 +137,39 @@ class _Fold:
             return
         message = self.messages.get(message_id)
         if message is None:
-            is_entry = verb == "send" or kind in ("status", "catch", "complete")
+            is_entry = verb == "send" or kind in ("inject", "status", "catch", "complete")
             message = _Message(at, node if is_entry else None, kind if is_entry else None)
             self.messages[message_id] = message
         message.last = at
         if verb == "receive":
-            self._enters(message_id, message, _Visit(node, kind, 0, at), is_inside=True)
+            self._enters(message, _Visit(node, kind, 0, at), is_inside=True)
         elif node == message.entry and not message.visits:
-            self._enters(message_id, message, _Visit(node, kind, 0, at, at, at, "done"), is_inside=False)
+            self._enters(message, _Visit(node, kind, 0, at, at, at, "done"), is_inside=False)
         elif verb in ("send", "done"):
-            self._leaves(message_id, message, node, kind, at, is_done=verb == "done")
+            self._leaves(message, node, kind, at, is_done=verb == "done")
         if verb == "receive" and kind == "catch":
             self._caught(message)
 
-    def _enters(self, message_id: str, message: _Message, visit: _Visit, *, is_inside: bool) -> None:
+    def _enters(self, message: _Message, visit: _Visit, *, is_inside: bool) -> None:
         if len(message.visits) >= _MOST_VISITS:
             return
         visit.number = sum(other.node == visit.node for other in message.visits)
         message.visits.append(visit)
         if is_inside:
-            self.inside.setdefault(visit.node, []).append((message_id, visit))
+            self.inside.setdefault(visit.node, {})[visit] = None
             self.kinds.setdefault(visit.kind, set()).add(visit.node)
 
-    def _leaves(self, message_id: str, message: _Message, node: str, kind: str, at: Any, *, is_done: bool) -> None:
+    def _leaves(self, message: _Message, node: str, kind: str, at: Any, *, is_done: bool) -> None:
         for visit in message.visits:
             if visit.node == node and visit.ended is None:
                 if visit.sent is None:
-                    self.inside[node].remove((message_id, visit))
+                    self.inside.get(node, {}).pop(visit, None)
                 visit.sent = at if visit.sent is None else visit.sent
                 visit.ended = at if is_done else None
                 return
         if message.entry is None and not any(visit.node == node for visit in message.visits):
             self._enters(
-                message_id, message, _Visit(node, kind, 0, None, at if is_done else None, at, "done"), is_inside=False
+                message, _Visit(node, kind, 0, None, at if is_done else None, at, "done"), is_inside=False
             )  # in an earlier file
 
     def _caught(self, message: _Message) -> None:
@@ -181,7 +182,7 @@ class _Fold:
         """An error or a warning is of the message inside the node, if there is but one."""
         node, kind = row.get("id"), row.get("type")
         nodes = [node] if node else self.kinds.get(str(kind), set())
-        here = [visit for name in nodes for _, visit in self.inside.get(str(name), [])]
+        here = [visit for name in nodes for visit in self.inside.get(str(name), ())]
         if len(here) != 1:
             self.aside[
                 "an error, of which message is not told" if is_error else "a warning, of which message is not told"
@@ -204,8 +205,14 @@ class _Fold:
         if len(self.messages) <= _MOST_MESSAGES:
             return
         done = [key for key, message in self.messages.items() if all(visit.is_over for visit in message.visits)]
-        for key in done[: _MOST_MESSAGES // 2]:
-            yield from self._record(key, self.messages.pop(key))
+        few = (
+            _MOST_MESSAGES // 10
+        )  # hardly any is done: the oldest go as they are, lest all be looked at again for the next line
+        for key in (done if len(done) > few else list(self.messages))[: _MOST_MESSAGES // 2]:
+            message = self.messages.pop(key)
+            for visit in message.visits:
+                self.inside.get(visit.node, {}).pop(visit, None)
+            yield from self._record(key, message)
 
     def records(self) -> Iterator[Mapping[str, Any]]:
         """A record a message, and one for each kind of line that is about none."""
@@ -268,6 +275,13 @@ class _Fold:
         }
 
 
+def _level(value: Any) -> int | None:
+    """The number of a level, which a handler that wraps another logger may write as a word or as text."""
+    if isinstance(value, str):
+        value = _LEVELS.get(value.casefold(), int(value) if value.isdecimal() and len(value) < 4 else None)
+    return int(value) if isinstance(value, (int, float)) and abs(value) < 1000 else None
+
+
 def _unsaid(state: str, raised: _Visit | None) -> str | None:
     if state == "caught":
         return "a catch node took the error" + (f" of {raised.node}" if raised else "")
@@ -285,16 +299,30 @@ def _time(at: Any) -> str | None:
     return None if at is None else str(at)
 
 
+def _rows(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
+    """The objects of a log, a line each; or of an array, or written over several lines."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        first = next((line.strip() for line in lines if line.strip(" \t\r\n\x00\ufeff")), "").lstrip("\ufeff")
+        if first == "{" or first.startswith("["):
+            yield from documents(path)
+            return
+        lines.seek(0)
+        for line in lines:
+            row = _row(line.lstrip("\ufeff"))
+            if row is not None:
+                yield row
+            elif line.strip(" \t\r\n\x00"):
+                yield RecordError("is no JSON object", line[:_MOST_TEXT].rstrip("\n"))
+
+
 def _read_log(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     fold = _Fold()
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            row = _row(line)
-            if row is None and line.strip(" \t\r\n\x00"):
-                yield RecordError("is no JSON object", line[:_MOST_TEXT].rstrip("\n"))
-            if row is not None:
-                fold.take(row)
-                yield from fold.finished()
+    for row in _rows(path):
+        if isinstance(row, RecordError):
+            yield row
+        else:
+            fold.take(row)
+            yield from fold.finished()
     yield from fold.records()
 
 

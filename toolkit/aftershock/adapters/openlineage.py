@@ -1,5 +1,5 @@
 """OpenLineage: run events, as Airflow, Spark, Flink, dbt (`dbt-ol`) and others send them: one a file, a line each, an array,
-or a page of Marquez (`GET /api/v1/events/lineage`).
+or a page of Marquez (`GET /api/v1/events/lineage`; also `GET /api/v1/namespaces/{namespace}/jobs/{job}/runs`).
 
 All events of one `runId` are one run, in whatever files and order. Its status is that of the latest `eventTime`, so a run that
 failed and was started again under the same id is running again, with the start of its last attempt; an event of type OTHER, or
@@ -41,6 +41,11 @@ STATUS = StatusTable(
         "COMPLETE": "succeeded",
         "FAIL": "failed",
         "ABORT": "cancelled",
+        # Marquez' words for the same.
+        "NEW": "queued",
+        "COMPLETED": "succeeded",
+        "FAILED": "failed",
+        "ABORTED": "cancelled",
         # OTHER is no state: it adds facets before, while or after a run goes on.
     }
 )
@@ -151,5 +156,30 @@ EXPORTS = (
         where=_is_event,
         columns=_COLUMNS,
         select=_SELECT,
+    ),
+    Export(
+        name="Marquez page of runs",
+        form="json",
+        records="runs",
+        requires=frozenset({"id", "state", "createdAt", "updatedAt"}),
+        one_of=frozenset({"jobVersion", "durationMs", "nominalStartTime"}),
+        columns={
+            "id": "VARCHAR",
+            "state": "VARCHAR",
+            **dict.fromkeys(("createdAt", "updatedAt", "startedAt", "endedAt"), TIME),
+            "jobVersion": 'STRUCT("namespace" VARCHAR, "name" VARCHAR, version VARCHAR)',
+            "args": "JSON",
+            "facets": "JSON",
+        },
+        select={
+            "runs": """
+    select place, id as native_id, concat_ws('/', jobVersion.namespace, jobVersion.name) as automation_native_id, jobVersion.name as automation,
+           state as status_raw, createdAt as queued_at, startedAt as started_at, endedAt as ended_at, jobVersion.version as version,
+           facets ->> '$.errorMessage.message' as error_message, facets ->> '$.parent.run.runId' as parent_native_id,
+           json_object('args', args, 'facets', facets) as payload, updatedAt as updated_at
+    from records where id is not null
+""",
+            "rejects": "select place, 'id' as field, null::VARCHAR as seen, 'has no id' as reason from records where id is null",
+        },
     ),
 )

@@ -9,11 +9,11 @@ began: an output that is written again is another run, and one that is read agai
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from aftershock.adapters._documents import documents
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "papermill"
@@ -52,13 +52,15 @@ _ERROR_TAG: Final = "papermill-error-cell-tag"
 
 
 def read(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
-    """The one record of a notebook: its papermill metadata, the verdict and its code cells."""
-    try:
-        yield _record(json.loads(path.read_text(encoding="utf-8-sig", errors="replace"), parse_constant=str))
-    except (ValueError, RecursionError) as error:
-        yield RecordError(f"cannot be read as JSON: {error}")
-    except (AttributeError, KeyError, TypeError) as error:
-        yield RecordError(f"is no notebook that papermill executed: {error}", field="metadata.papermill")
+    """A record for each notebook (most files are one): its papermill metadata, the verdict and its code cells."""
+    for notebook in documents(path):
+        if isinstance(notebook, RecordError):
+            yield notebook
+            continue
+        try:
+            yield _record(notebook)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            yield RecordError(f"is no notebook that papermill executed: {error}", field="metadata.papermill")
 
 
 def _record(notebook: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -184,7 +186,8 @@ def _version(codes: Sequence[Mapping[str, Any]]) -> str:
 
 def _is_papermill(sample: Sample) -> bool:
     """By the cells: they come first in a notebook and can be long, so its own metadata may lie beyond the sample."""
-    top = sample.top if isinstance(sample.top, dict) else {}
+    first = sample.top[0] if isinstance(sample.top, list) and sample.top else sample.top
+    top = first if isinstance(first, dict) else {}
     if not isinstance(top.get("cells"), list):
         return False
     marks = [cell.get("metadata") or {} for cell in top["cells"] if isinstance(cell, dict)] + [

@@ -23,7 +23,7 @@ from typing import Any, Final
 from aftershock.adapters import _prefect
 from aftershock.adapters._prefect import FIDELITY as FIDELITY
 from aftershock.adapters._prefect import STATUS as STATUS
-from aftershock.adapters.base import Export
+from aftershock.adapters.base import Export, Sample
 
 TOOL = "prefect"
 DOCS = "https://docs.prefect.io/v3/api-ref/rest-api/server/flow-runs/read-flow-runs"
@@ -36,6 +36,14 @@ def _is_flow(flow: Mapping[str, Any]) -> bool:
     """A flow has so few names that only all of them together tell it: an id, a name, tags and labels, and no more."""
     return set(flow) <= {"id", "created", "updated", "name", "tags", "labels"} and bool(
         _UUID.fullmatch(str(flow["id"]))
+    )
+
+
+def _is_page(sample: Sample) -> bool:
+    """A page of `/paginate`, which may be empty."""
+    first = sample.top[0] if isinstance(sample.top, list) and sample.top else sample.top
+    return isinstance(first, Mapping) and (
+        bool(first.get("results")) or {"count", "limit", "pages", "page"} <= set(first)
     )
 
 
@@ -57,6 +65,7 @@ def _objects(
             requires=requires,
             one_of=one_of,
             where=where,
+            claims=_is_page if records else None,
             columns=columns,
             select=select("records"),
             rank=rank,

@@ -19,15 +19,14 @@ from __future__ import annotations
 
 import hashlib
 import html
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters._nested_xml import walk
+from aftershock.adapters._envelopes import CutOff, values
 from aftershock.adapters._robot import Node, Task, metadata_of_xml, task_of_xml, tasks_of_json
-from aftershock.adapters._xml import local_name
+from aftershock.adapters._xml import local_name, walk
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "robot"
@@ -81,6 +80,9 @@ def read_xml(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
         if isinstance(seen, RecordError):
             tasks.append(seen)
         elif seen.event == "open":
+            if names and not seen.above:  # the output before broke off
+                yield from _records(tasks)
+                names, sources, open_tasks, tasks = [], [], [], []
             names.append(seen.element.get("name") or "")
             sources.append(seen.element.get("source"))
             open_tasks.append([])
@@ -93,6 +95,9 @@ def read_xml(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
                 open_tasks[-1] += inside
             names.pop()
             sources.pop()
+            if not names:  # a further output in the same file has its own ids
+                yield from _records(tasks)
+                tasks = []
         else:
             try:
                 task = task_of_xml(seen.element, tuple(names), sources[-1] if sources else None)
@@ -102,20 +107,23 @@ def read_xml(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
             tasks.append(task)
             if open_tasks:
                 open_tasks[-1].append(task)
-    yield from _records(tasks, path)
+    yield from _records(tasks)
 
 
 def read_json(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """A record for each task of an output.json."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"), parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        yield RecordError(f"breaks off or is no JSON, and the names of the suites are at its end: {error}")
-        return
-    yield from _records(list(tasks_of_json(result)), path)
+    for result in values(path):
+        if isinstance(result, CutOff):
+            yield RecordError(
+                "breaks off or is no JSON, and the names of the suites are at its end", result.text[:2000]
+            )
+        elif isinstance(result, dict):
+            yield from _records(list(tasks_of_json(result)))
+        else:
+            yield RecordError("is no result", str(result)[:2000])
 
 
-def _records(tasks: Sequence[Task | RecordError], path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
+def _records(tasks: Sequence[Task | RecordError]) -> Iterator[Mapping[str, Any] | RecordError]:
     is_dry = _is_dry_run([task for task in tasks if isinstance(task, Task)])
     taken: dict[str, int] = {}
     digest = ""
@@ -124,7 +132,8 @@ def _records(tasks: Sequence[Task | RecordError], path: Path) -> Iterator[Mappin
             yield task
             continue
         if not task.start and not digest:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            told = [(one.full_name, one.status, one.message, one.seconds) for one in tasks if isinstance(one, Task)]
+            digest = hashlib.sha256(repr(told).encode(errors="replace")).hexdigest()[:12]
         # whole milliseconds: older files have no more, and `rebot` cuts them off
         native = f"{task.full_name}@{task.start[:23] if task.start else '#' + digest}"
         taken[native] = taken.get(native, 0) + 1

@@ -116,8 +116,8 @@ EXPORTS = (
     Export(
         name="check-ins",
         form="json",
-        requires=frozenset({"id", "status", "duration", "expectedTime"}),
-        one_of=frozenset({"monitorConfig", "dateInProgress"}),
+        requires=frozenset({"id", "status", "duration", "dateCreated"}),
+        one_of=frozenset({"monitorConfig", "dateInProgress", "expectedTime", "attachmentId"}),
         columns={
             **dict.fromkeys(("id", "status", "environment", "monitorSlug", "monitor_slug"), "VARCHAR"),
             **dict.fromkeys(("dateCreated", "dateAdded", "dateUpdated", "dateInProgress", "expectedTime"), TIME),

@@ -2,7 +2,8 @@
 
 `temporal workflow show -o json` (the web UI's "Download" gives the same), `GetWorkflowExecutionHistory`, in both encodings
 (`EVENT_TYPE_TIMER_FIRED` and `TimerFired`); a bare array of events, as Cadence and `tctl` write it, also as a script
-(`module.exports = [...]`); `temporal workflow list -o json`, `describe -o json`, `ListWorkflowExecutions`.
+(`module.exports = [...]`); `temporal workflow list -o json`, `describe -o json`, `ListWorkflowExecutions`; `tctl workflow list
+--print_json`, which writes names with underscores and statuses as numbers.
 
 The run id identifies a run: a workflow id is used again by the next one. Few histories name it outright; it is the
 `originalExecutionRunId`, after a reset the `newRunId`. Runs that continue as new, are retried or reset belong to the run before
@@ -175,6 +176,15 @@ from (select *, {failure} as failure from ({source}))
 """
 
 
+# tctl leaves out what is zero, and a run still going may close in the year 1
+_NUMBERED: Final = "['RUNNING', 'COMPLETED', 'FAILED', 'CANCELED', 'TERMINATED', 'CONTINUED_AS_NEW', 'TIMED_OUT']"
+_TCTL: Final = f"""
+select place, {{'workflowId': execution.workflow_id, 'runId': execution.run_id}} as execution, "type", start_time as startTime, close_time as closeTime,
+       coalesce({_NUMBERED}[try_cast(status as INTEGER)], status) as status, null::VARCHAR as closeStatus,
+       {{'workflowId': parent_execution.workflow_id, 'runId': parent_execution.run_id}} as parentExecution, null::JSON as memo,
+       null::JSON as searchAttributes, null::STRUCT(buildId VARCHAR) as mostRecentWorkerVersionStamp
+from records
+"""
 _IS_INFO: Final = frozenset({"execution.runId", "type.name", "startTime"})
 _LISTED: Final = {"runs": _listed("from records")}
 _FIELDS: Final = ", ".join(f'"{name}" {"VARCHAR" if kind == TIME else kind}' for name, kind in _INFO.items())
@@ -210,6 +220,20 @@ EXPORTS = (
         one_of=frozenset({"status", "closeStatus", "historyLength"}),
         columns=_INFO,
         select=_LISTED,
+    ),
+    Export(
+        name="tctl workflow list",
+        form="json",
+        requires=frozenset({"execution.run_id", "type.name", "start_time"}),
+        columns={
+            "execution": "STRUCT(workflow_id VARCHAR, run_id VARCHAR)",
+            "type": 'STRUCT("name" VARCHAR)',
+            "start_time": TIME,
+            "close_time": TIME,
+            "status": "VARCHAR",
+            "parent_execution": "STRUCT(workflow_id VARCHAR, run_id VARCHAR)",
+        },
+        select={"runs": _listed(_TCTL)},
     ),
     Export(
         name="ListWorkflowExecutions",

@@ -9,7 +9,8 @@ script that a script started are runs below their parent. Previews are tests. Jo
 as is a schedule's next job before it is due.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aftershock.adapters.base import TIME, Export, Fidelity, StatusTable
 
@@ -163,17 +164,23 @@ with {_JOBS}
 select place, case sort when 'step' then 'job of a step; its flow tells it' else sort end as reason from sorted where sort is not null
 """,
 }
-_IS_JOB: Final = frozenset({"id", "job_kind"})
+_IS_JOB: Final = frozenset({"id", "created_by", "created_at"})
 _TOO: Final = frozenset({"is_flow_step", "permissioned_as", "script_path", "script_hash", "schedule_path"})
 
+
+def _is_job(job: Mapping[str, Any]) -> bool:
+    """By its type where that is told: the kind may stand behind arguments, results and logs of any length."""
+    return job.get("type") in ("CompletedJob", "QueuedJob") or ("job_kind" in job and bool(_TOO & job.keys()))
+
+
 EXPORTS = (
-    Export(name="jobs", form="json", requires=_IS_JOB, one_of=_TOO, columns=_COLUMNS, select=_SELECT),
+    Export(name="jobs", form="json", requires=_IS_JOB, where=_is_job, columns=_COLUMNS, select=_SELECT),
     Export(
         name="jobs and obscured jobs",
         form="json",
         records="jobs",
         requires=_IS_JOB,
-        one_of=_TOO,
+        where=_is_job,
         columns=_COLUMNS,
         select=_SELECT,
     ),

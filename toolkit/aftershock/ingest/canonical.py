@@ -294,7 +294,7 @@ def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         )
         select place, operation, payload, {literal(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at,
                {context.export.rank} as rank, run_id || '/' || key || case when coalesce(map_index, 0) > 0 then '[' || map_index || ']' else '' end ||
-               case when coalesce(attempt, 1) > 1 then '#' || attempt else '' end as step_id, run_id, key as step_key, coalesce(name, key) as name,
+               case when coalesce(attempt, 1) > 1 then '#' || attempt else '' end as step_id, run_id, key as step_key, name,
                kind, system, coalesce(attempt, 1) as attempt, coalesce(map_index, 0) as map_index, our_status as status,
                status_raw, started_at, ended_at, duration_s, items_in, items_out, type as error_type, message as error_message,
                prints.fingerprint

@@ -18,6 +18,7 @@ from aftershock.errors import ProjectError, UnknownNameError
 from aftershock.ingest.sql import literal
 from aftershock.project import FILE_NAME, Client, Project, RecordKey, RunRule, Source
 
+_MAX_KEY: Final = 200
 _NO_KEY: Final = "('', 'null', 'none', 'undefined', 'nan', 'true', 'false')"
 
 
@@ -125,8 +126,11 @@ def values_under(names: Sequence[str], payload: str) -> str:
     """
     words = "|".join(re.escape(name) for name in names)
     begin = rf"""(?i)\b(?:{words})\\*["']?\s*(?:[:=]|%3D)\s*"""
-    forms = (r'\\*"([^"\\]{1,200})\\*"', r"'([^'\\]{1,200})'", r"""([^"',;:}\]\[{\s&\\<>]{1,200})""")
-    return f"flatten([{', '.join(f'regexp_extract_all({payload}, {literal(begin + form)}, 1)' for form in forms)}])"
+    value = r"""(\\*"[^"\\]+\\*"|'[^'\\]+'|[^"',;:}\]\[{\s&\\<>]+)"""
+    tokens = f"regexp_extract_all({payload}, {literal(begin + value)}, 1)"
+    bare = f"list_transform({tokens}, lambda token: trim(token, {literal(chr(34) + chr(39) + chr(92))}))"
+    # not {1,200} in the pattern: bounded repetition is many times slower
+    return f"list_filter({bare}, lambda value: length(value) between 1 and {_MAX_KEY})"
 
 
 def _path_equals(payload: str, path: str, equals: str) -> str:

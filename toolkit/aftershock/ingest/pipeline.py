@@ -188,7 +188,6 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
     now = (claim.adapter.version, job.config_hash)
     if any(row[1:3] == now and row[4] == source and not (job.retry_rejects and row[3]) for row in before):
         return FileResult(path=found.name, outcome="known", adapter=claim.adapter.name)
-    _use_threads(writer.connection, found.size)
     try:
         # reading comes before the transaction: a read that fails would end it
         with full_disk_told(job.project.ledger_folder):
@@ -204,8 +203,8 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
         )
 
 
-def _use_threads(con: duckdb.DuckDBPyConnection, size: int) -> None:
-    """All cores for a large file; a small one is read sooner, and for a third less work, by one."""
+def _use_threads(con: duckdb.DuckDBPyConnection, size: int = 0) -> None:
+    """All cores for reading a large file. Everything else is done as soon, and for a third less work, by one."""
     wanted = 1 if size < _SMALL_BYTES else os.cpu_count() or 1
     if con.execute("select current_setting('threads')").fetchall() != [(wanted,)]:
         con.execute(f"set threads = {wanted}").fetchall()
@@ -245,8 +244,12 @@ def _prepare(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Cl
     configured = next((one for one in job.project.sources if one.name == source), None)
     zone = configured.time_zone if configured and claim.export.time_zone == "UTC" else claim.export.time_zone
     stage.define_macros(con, zone)
+    _use_threads(con, found.size)
     staged = stage.stage(con, claim.export, claim.sample, file_time, _bare_name(found.name))
+    _use_threads(con)
     canonical.select(con, context, job.filled)
+    if found.size > _SMALL_BYTES:
+        stage.forget(con)
     mapped, set_aside, rejects = canonical.account(con, context)
     if staged.records_read != mapped + set_aside + rejects:
         raise AftershockError(

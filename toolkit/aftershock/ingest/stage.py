@@ -52,7 +52,7 @@ MACROS: Final = (
         value is null or trim(value) in ('', '0', '0.0', 'null', 'None') or regexp_matches(trim(value), '^(0001-01-01|1970-01-01[T ]00:00:00)'))""",
 )
 _KEPT: Final = 16000  # of a rejected record: cut down only after secrets were taken out, lest a half one stays
-_RECORD_BYTES: Final = 32 * 1024**2
+_RECORD_BYTES: Final = 16 * 1024**2
 _MAX_RECORD_BYTES: Final = 4 * 1024**3 - 1
 _MISFITS: Final = "STRUCT(field VARCHAR, seen VARCHAR, reason VARCHAR)[]"
 
@@ -95,6 +95,13 @@ def stage(
     """).fetchall()
     [(broken,)] = con.execute("select count(*) from staged_rejects where place is null").fetchall()
     return Staged(int(read) + int(broken))
+
+
+def forget(con: duckdb.DuckDBPyConnection) -> None:
+    """Once the adapter's SELECTs have run, only which records there are still matters: make room."""
+    con.execute("create or replace temp table some_records as select place, tz_assumed from records").fetchall()
+    con.execute("create or replace temp view records as from some_records").fetchall()
+    con.execute("drop table raw_records").fetchall()
 
 
 def _fast(con: duckdb.DuckDBPyConnection, export: Export, sample: Sample, path: Path) -> tuple[str, ...] | None:

@@ -309,8 +309,8 @@ def _steps(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
         )
         select step_id, any_value(run_id) as run_id, {newest} from ordered group by step_id
     """).fetchall()
-    con.execute("""update settled_steps set status = coalesce(status, 'unknown'),
-        duration_s = coalesce(duration_s, epoch_us(ended_at - started_at) / 1e6)""").fetchall()
+    con.execute("""update settled_steps set status = coalesce(status, 'unknown'), name = coalesce(name, step_key),
+        duration_s = coalesce(duration_s, (epoch_us(ended_at) - epoch_us(started_at)) / 1e6)""").fetchall()
     _take_out(con, "steps", "run_seen_at", since)
     con.execute("""
         insert into steps by name
@@ -353,7 +353,7 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
                case when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then ended_at end as ended_at,  -- of an earlier attempt
                facts.error.kind as error_type, facts.error.text as error_message, facts.error.print as fingerprint,
                case when facts.status in ({_words(COUNTED)})
-                    then coalesce(duration_s, epoch_us(facts.ended_at - started_at) / 1e6)
+                    then coalesce(duration_s, (epoch_us(facts.ended_at) - epoch_us(started_at)) / 1e6)
                     when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then duration_s end as duration_s,
                auto.name as automation,
                case when len(owners.clients) = 1 then owners.clients[1] end as client,

@@ -21,7 +21,7 @@ from aftershock.ledger.migrations import migrate
 from aftershock.ledger.snapshots import Snapshot, Snapshots
 from aftershock.model import BY_NAME
 
-MEMORY = "1100MB"
+MEMORY = "1700MB"
 """What DuckDB may take before it goes on on disk: with what lies outside its count, a writer stays under 2 GiB whatever it reads."""
 _FULL = ("no space left", "disk full", "file too large", "out of disk", "could not write", "max_temp_directory_size")
 
