@@ -80,7 +80,9 @@ def _compare(folder: Path, options: argparse.Namespace) -> None:
             if not cpu:
                 print(f"| {form} | {who} | not installed | | | |")
                 continue
-            ratios = " | ".join(f"{rates[who] / rates[peer]:.2f}" if peer in rates else "" for peer in ("duckdb", "pandas"))
+            ratios = " | ".join(
+                f"{rates[who] / rates[peer]:.2f}" if peer in rates else "" for peer in ("duckdb", "pandas")
+            )
             print(f"| {form} | {who} | {rates[who]:,.0f} | {ratios} | {peak / 1024:,.0f} |", flush=True)
         file.unlink()
 

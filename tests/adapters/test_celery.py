@@ -434,3 +434,11 @@ def test_the_result_that_flower_shows_of_a_task_has_its_state(tmp_path: Path) ->
     assert rows(ledger, "select native_id, status, error_message from runs") == [
         ("c60be250", "failed", "ValueError('x')")
     ]
+
+
+@pytest.mark.parametrize(("name", "before"), [("flower_tasks.json", 3), ("redis_keys.json", 4)])
+def test_an_object_of_tasks_that_is_cut_off_gives_those_before_the_cut(name: str, before: int, tmp_path: Path) -> None:
+    whole = (FOLDER / name).read_text()
+    (tmp_path / name).write_text(whole[: len(whole) * 2 // 3])
+    [file] = take_in(tmp_path / "project", [tmp_path / name]).files
+    assert (file.mapped, file.rejects) == (before, 1)

@@ -285,7 +285,9 @@ def test_one_run_with_its_events_and_a_debug_export_tell_the_same_as_pages(night
 
 
 def test_the_command_line_knows_only_that_runs_exist_and_of_which_job(night: Ledger, tmp_path: Path) -> None:
-    ledger = ingested(tmp_path, [FOLDER / "dagster_run_list.txt"])
+    printed = (FOLDER / "dagster_run_list.txt").read_bytes()
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf" + printed.replace(b"\n", b"\r\n"))  # as PowerShell writes it
+    ledger = ingested(tmp_path / "project", [tmp_path / "list.txt"])
     assert rows(ledger, "select distinct status from runs") == [("unknown",)]
     query = "select native_id, automation from runs order by 1"
     assert rows(ledger, query) == rows(night, query)

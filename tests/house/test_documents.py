@@ -99,6 +99,10 @@ def test_every_adapter_has_its_page_and_every_page_its_adapter() -> None:
 
 def test_the_pages_of_adapters_say_what_their_docstrings_say() -> None:
     check = subprocess.run(
-        [sys.executable, "-m", "cogapp", "--check", *map(str, PAGES)], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "cogapp", "--check", *map(str, PAGES)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert check.returncode == 0, f"run `make docs`\n{check.stdout[-2000:]}{check.stderr[-2000:]}"

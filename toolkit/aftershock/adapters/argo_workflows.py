@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import yaml
 
-from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters._documents import CutOff, values
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "argo_workflows"

@@ -24,7 +24,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters._documents import CutOff, values
+from aftershock.adapters._pairs import pairs
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "bullmq"
@@ -220,11 +221,7 @@ def _over(query: str, records: str) -> str:
 
 def _read_keys(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """The jobs and events among the keys of Redis; what else a queue keeps is one record a key."""
-    try:
-        dump = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"), parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        yield RecordError(f"cannot be read as JSON: {error}")
-        return
+    dump, broken = pairs(path)
     keys = {key: _value(stored) for part in _databases(dump) for key, stored in part.items()}
     queues = _queues(keys)
     states = {
@@ -243,6 +240,7 @@ def _read_keys(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
                 yield _event(entry, queue)
         else:
             yield {"kind": "key"}
+    yield from broken
 
 
 def _read_board(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:

@@ -15,13 +15,13 @@ the event's time by the difference, which cannot be undone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from aftershock.adapters._celery import EVENT, EVENTS, carried_error, error_message, error_type, plain
 from aftershock.adapters._celery import STATUS as STATUS
+from aftershock.adapters._pairs import pairs
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample
 
 TOOL = "celery"
@@ -97,13 +97,10 @@ from records
 
 def _read_tasks(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """Flower's tasks by their ids, without the ids."""
-    try:
-        by_id = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"), parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        yield RecordError(f"cannot be read as JSON: {error}")
-        return
+    by_id, broken = pairs(path)
     for uuid, task in by_id.items() if isinstance(by_id, dict) else ():
         yield {"uuid": uuid, **task} if isinstance(task, dict) else RecordError("is no task", str(task), uuid)
+    yield from broken
 
 
 def _are_tasks_by_id(sample: Sample) -> bool:

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from aftershock.adapters._celery import STATUS as STATUS
 from aftershock.adapters._celery import TELLING, carried_error, of_traceback
+from aftershock.adapters._pairs import pairs
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample
 
 TOOL = "celery"
@@ -140,11 +141,7 @@ def _named(texts: list[str]) -> Mapping[str, Any] | None:
 
 def _read_keys(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
     """The values of all keys of task results, at whichever depth of the dump they lie."""
-    try:
-        dump = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"), parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        yield RecordError(f"cannot be read as JSON: {error}")
-        return
+    dump, broken = pairs(path)
     for key, value in _keys(dump):
         stored = value.get("value", value) if isinstance(value, dict) and "status" not in value else value
         meta = _json(stored) if isinstance(stored, str) else stored
@@ -154,6 +151,7 @@ def _read_keys(path: Path) -> Iterator[Mapping[str, Any] | RecordError]:
             yield {"task_id": key.removeprefix(_PREFIX)} | {name: meta[name] for name in _COLUMNS if name in meta}
         else:
             yield RecordError("is no task result", str(stored)[:1000], key)
+    yield from broken
 
 
 def _keys(dump: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -203,7 +203,7 @@ EXPORTS = (
     Export(
         name="run list",
         form="text",
-        claims=lambda sample: bool(re.match(r"\s*Run: [0-9a-f-]{36}\n\s+(?:Job|Pipeline): ", sample.text)),
+        claims=lambda sample: bool(re.match(r"\s*Run: [0-9a-f-]{36}\s+(?:Job|Pipeline): ", sample.text)),
         reader=read_list,
         columns={"runId": "VARCHAR", "job": "VARCHAR"},
         select={"runs": "select place, runId as native_id, job as automation from records"},

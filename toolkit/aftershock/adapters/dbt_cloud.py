@@ -1,4 +1,4 @@
-"""dbt Cloud (the dbt platform): `GET /api/v2/accounts/{account}/runs/`, `.../runs/{run}/`, their v3 sisters, and its webhooks.
+"""dbt Cloud (the dbt platform): `GET /api/v2/accounts/{account}/runs/`, `.../runs/{run}/`, and its webhooks.
 
 A run is a run of a job, a step each of its commands where `include_related=["run_steps"]` asked for them; the nodes that a command
 built are told by its artifacts (`dbt`): each command is an invocation, a run of its own whose `correlation_id` is the job's run
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters._documents import CutOff, values
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 from aftershock.adapters.dbt import plain
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters._documents import CutOff, values
 from aftershock.adapters._xml import each
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 

@@ -20,8 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from aftershock.adapters._documents import as_dict, as_text
-from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters._documents import CutOff, as_dict, as_text, values
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable
 
 TOOL = "power_automate"

@@ -34,7 +34,7 @@ _HAS_STATE: Final = frozenset({"state", "state_type", "state_name"})
 
 def _is_flow(flow: Mapping[str, Any]) -> bool:
     """A flow has so few names that only all of them together tell it: an id, a name, tags and labels, and no more."""
-    return set(flow) <= {"id", "created", "updated", "name", "tags", "labels"} and bool(
+    return set(flow) <= {"id", "created", "updated", "created_by", "updated_by", "name", "tags", "labels"} and bool(
         _UUID.fullmatch(str(flow["id"]))
     )
 

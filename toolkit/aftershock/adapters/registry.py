@@ -101,6 +101,8 @@ def _check_export(adapter: str, export: Export) -> None:
     if "steps" in export.select and "runs" not in export.select:
         raise AdapterError(adapter, f"export {export.name}", "selects steps without the runs they belong to")
     if not (export.requires or export.one_of or export.claims):
-        raise AdapterError(adapter, f"export {export.name}", "nothing to recognise it by: give `requires`, `one_of` or `claims`")
+        raise AdapterError(
+            adapter, f"export {export.name}", "nothing to recognise it by: give `requires`, `one_of` or `claims`"
+        )
     if export.form in ("sqlite", "xml", "text") and export.reader is None:
         raise AdapterError(adapter, f"export {export.name}", f"a {export.form} export needs a `reader`")

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters._documents import CutOff, values
 from aftershock.adapters._robot import Node, Task, metadata_of_xml, task_of_xml, tasks_of_json
 from aftershock.adapters._xml import local_name, walk
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, Sample, StatusTable

@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from aftershock.adapters._documents import as_dict, as_text
-from aftershock.adapters._envelopes import CutOff, values
+from aftershock.adapters._documents import CutOff, as_dict, as_text, values
 from aftershock.adapters.base import TIME, Export, Fidelity, RecordError, StatusTable
 
 TOOL = "workato"

@@ -310,12 +310,14 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     found = touches_sql(context.project, "payload")
     if found is None:
         return
-    payloads = [f"""
+    payloads = [
+        f"""
             select runs.run_id, null::VARCHAR as step_id, {literal(context.tool)} as system, 'unknown' as operation,
                    concat_ws(' ', sel.payload, array_to_string(sel.tags, ' '), sel.correlation_id) as payload,
                    null::TIMESTAMPTZ as "at"
             from sel_runs sel join (select distinct place, native_id, run_id from new_runs) runs using (place, native_id)
-            where coalesce(sel.payload, sel.correlation_id) is not null or len(sel.tags) > 0"""]
+            where coalesce(sel.payload, sel.correlation_id) is not null or len(sel.tags) > 0"""
+    ]
     if "steps" in context.tables:
         payloads.append(f"""
             select run_id, step_id, coalesce(system, {literal(context.tool)}), coalesce(operation, 'unknown'), payload,
@@ -339,7 +341,11 @@ def _touch_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 
 def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     keys = touches_sql(context.project, "coalesce(payload, concat_ws(' ', \"key\", title, text))")
-    hits = f"list_transform({keys}, lambda hit: concat_ws('|', hit.entity_type, hit.entity_key))" if keys else "null::VARCHAR[]"
+    hits = (
+        f"list_transform({keys}, lambda hit: concat_ws('|', hit.entity_type, hit.entity_key))"
+        if keys
+        else "null::VARCHAR[]"
+    )
     con.execute(f"""
         create or replace temp table new_notices as
         select {literal(context.import_id)} as import_id, coalesce(updated_at, sent_at, {_t(context.file_time)}) as observed_at,

@@ -69,7 +69,9 @@ def _redact(con: duckdb.DuckDBPyConnection, privacy: Privacy, texts: Mapping[str
     con.execute(f"create or replace temp table cleaned as select text, {clean} as clean from dirty").fetchall()
     for table, columns in texts.items():
         for column in columns:
-            con.execute(f'update {table} set "{column}" = clean from cleaned where {table}."{column}" = cleaned.text').fetchall()
+            con.execute(
+                f'update {table} set "{column}" = clean from cleaned where {table}."{column}" = cleaned.text'
+            ).fetchall()
 
 
 def fingerprint_texts(con: duckdb.DuckDBPyConnection) -> None:

@@ -226,7 +226,9 @@ def _as_utf8(file: Path, head: bytes, folder: Path) -> Path:
         file.open(encoding=encoding, errors="replace", newline="") as source,
         copy.open("w", encoding="utf-8", newline="") as out,
     ):
-        out.write(re.sub(r"""(<\?xml[^>]*?)\s+encoding=["'][^"']*["']""", r"\1", source.read(1024), count=1))  # it no longer is
+        out.write(
+            re.sub(r"""(<\?xml[^>]*?)\s+encoding=["'][^"']*["']""", r"\1", source.read(1024), count=1)
+        )  # it no longer is
         shutil.copyfileobj(source, out, 1 << 20)
     return copy
 

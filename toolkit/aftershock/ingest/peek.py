@@ -40,7 +40,9 @@ def json_start(text: str, *, max_lines: int = 40) -> int | None:
     """Where JSON begins: 0, or after some lines of plain text (a warning on the same stream). None without any."""
     at = 0
     for _ in range(max_lines):
-        rest = text[at:].lstrip(" \t\r\n\x00") if at == 0 else text[at:]  # an indented brace is part of what stands above it
+        rest = (
+            text[at:].lstrip(" \t\r\n\x00") if at == 0 else text[at:]
+        )  # an indented brace is part of what stands above it
         if _BEGINS.match(rest) and _is_data(json_values(rest[:65536])):
             return len(text) - len(rest)
         newline = text.find("\n", at)

@@ -304,7 +304,8 @@ def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:
             ).fetchall()
         for one in ("automation", "notice", "change"):
             con.execute(
-                f"insert into touched_{one}s select distinct {one}_id from {one}_observations where import_id = ?", [import_id]
+                f"insert into touched_{one}s select distinct {one}_id from {one}_observations where import_id = ?",
+                [import_id],
             ).fetchall()
         for table in _FILE_TABLES:
             con.execute(f"delete from {table} where import_id = ?", [import_id]).fetchall()

@@ -102,8 +102,10 @@ def _missing(export: Export, sample: Sample, record: Any) -> tuple[list[str], fl
     missing += [f"absence of {name}" for name in sorted(export.forbids & found)]
     if not missing and export.where and not export.where(record):
         missing.append("the values that tell it from its neighbours")
+        share /= 2
     if not missing and export.claims and not export.claims(sample):
         missing.append("the marks of this format")
+        share /= 2
     return missing, share
 
 

@@ -153,13 +153,17 @@ def _typed(
     Beside each of these columns stands its text where it was not of the usual form, null elsewhere. Gives the names of all columns
     of that kind, those that the source has already (`kept`) among them.
     """
-    typed = {name: f"case when {_usual_time(identifier(name))} then try_cast({identifier(name)} as TIMESTAMPTZ) end" for name in times}
+    typed = {
+        name: f"case when {_usual_time(identifier(name))} then try_cast({identifier(name)} as TIMESTAMPTZ) end"
+        for name in times
+    }
     typed |= {name: f"try_cast({identifier(name)} as {kind})" for name, kind in casts.items()}
     both = ", ".join(f"{value} as {identifier(name)}" for name, value in typed.items())
     texts = [f"{identifier(name)} as {identifier(_text_of(name))}" for name in typed]
     inner = f"select * replace ({both}), {', '.join(texts)} from ({source})" if typed else source
     odd = ", ".join(
-        f"case when {identifier(name)} is null then {identifier(_text_of(name))} end as {identifier(_text_of(name))}" for name in typed
+        f"case when {identifier(name)} is null then {identifier(_text_of(name))} end as {identifier(_text_of(name))}"
+        for name in typed
     )
     con.execute(f"""
         create or replace temp table raw_records as
@@ -267,15 +271,32 @@ def _tolerant(con: duckdb.DuckDBPyConnection, export: Export, path: Path) -> tup
     with tempfile.TemporaryDirectory(prefix="aftershock-") as folder:
         staged = Path(folder) / "records"
         with staged.open("w", encoding="utf-8") as out:
-            broken = list(_write_records(export.reader(path) if export.reader else tolerant_records(path, export), out))
-        kept = _load_staged(con, export, staged)
+            lines = _Lines(out)
+            broken = list(
+                _write_records(export.reader(path) if export.reader else tolerant_records(path, export), lines)
+            )
+        with _room_for(con, lines.longest):
+            kept = _load_staged(con, export, staged, max(_RECORD_BYTES, min(lines.longest + 1024, _MAX_RECORD_BYTES)))
         if broken:
             con.executemany("insert into staged_rejects values (?, null, ?, ?, ?, ?)", broken)
         return kept
 
 
+class _Lines:
+    """A file of lines that remembers how long its longest is, in bytes."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self.out = out
+        self.longest = 0
+
+    def write(self, line: str) -> None:
+        content = line.encode("utf-8", errors="replace")
+        self.longest = max(self.longest, len(content))
+        self.out.write(content.decode("utf-8") + "\n")
+
+
 def _write_records(
-    records: Iterator[Mapping[str, Any] | RecordError], out: IO[str]
+    records: Iterator[Mapping[str, Any] | RecordError], out: _Lines
 ) -> Iterator[tuple[int, str | None, str, str, str]]:
     """Write the good ones, a line each, numbered in the file's order; give the broken ones as rejects."""
     place = 0
@@ -300,11 +321,10 @@ def _write_records(
         except (ValueError, RecursionError) as error:
             yield (place, None, str(record)[:_KEPT], f"cannot be kept as JSON: {error}", str(record)[:_KEPT])
             continue
-        out.write(line.encode("utf-8", errors="replace").decode("utf-8") + "\n")
+        out.write(line)
 
 
-def _load_staged(con: duckdb.DuckDBPyConnection, export: Export, staged: Path) -> tuple[str, ...]:
-    size = max(_RECORD_BYTES, min(staged.stat().st_size + 1024, _MAX_RECORD_BYTES))
+def _load_staged(con: duckdb.DuckDBPyConnection, export: Export, staged: Path, size: int) -> tuple[str, ...]:
     values: list[str] = []
     times: list[str] = []
     casts: dict[str, str] = {}
@@ -316,7 +336,9 @@ def _load_staged(con: duckdb.DuckDBPyConnection, export: Export, staged: Path) -
             values.append(f"nullif(doc->{pointer}, 'null'::JSON) as {identifier(name)}")
         elif "(" in reader or "[" in reader:
             shape = "ARRAY" if reader.endswith("[]") else "OBJECT"
-            values.append(f"try(json_transform(doc->{pointer}, {literal(_structure_of(reader))})) as {identifier(name)}")
+            values.append(
+                f"try(json_transform(doc->{pointer}, {literal(_structure_of(reader))})) as {identifier(name)}"
+            )
             misfit = f"json_type(doc, {pointer}) not in ('{shape}', 'NULL')"
             values.append(f"case when {misfit} then doc->>{pointer} end as {identifier(_text_of(name))}")
             kept.append(_text_of(name))

@@ -295,7 +295,9 @@ def _fold(con: duckdb.DuckDBPyConnection) -> None:
 def _steps(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
     """The steps of touched runs, and the table `failed_steps`."""
     if _none_told(con, "step_observations", since):
-        con.execute(f"create or replace temp table failed_steps (run_id VARCHAR, had_failed_step BOOLEAN, error {_ERROR})").fetchall()
+        con.execute(
+            f"create or replace temp table failed_steps (run_id VARCHAR, had_failed_step BOOLEAN, error {_ERROR})"
+        ).fetchall()
         return
     newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _STEP_FACTS)
     con.execute(f"""

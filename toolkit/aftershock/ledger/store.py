@@ -86,7 +86,9 @@ class Store:
             temporary = self.folder / "tmp"
             shutil.rmtree(temporary, ignore_errors=True)  # left by a writer that was killed
             with full_disk_told(self.folder):
-                connection = duckdb.connect(str(self.file), config={"temp_directory": str(temporary), "memory_limit": MEMORY})
+                connection = duckdb.connect(
+                    str(self.file), config={"temp_directory": str(temporary), "memory_limit": MEMORY}
+                )
             try:
                 connection.execute("set TimeZone = 'UTC'").fetchall()
                 with full_disk_told(self.folder):
