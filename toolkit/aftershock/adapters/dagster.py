@@ -136,7 +136,7 @@ def _pages_of(field: str, select: Mapping[str, str], records: str = "results") -
             name=f"{field}{suffix}",
             form="json",
             records=f"{envelope}{field}.{records}",
-            requires=frozenset({"runStatus" if field == "runsFeedOrError" else "status"}),
+            requires=frozenset() if field == "runsFeedOrError" else frozenset({"status"}),
             one_of=frozenset({"runId", "id"}),
             claims=_answers(field),
             columns=_dagster.RUN,
