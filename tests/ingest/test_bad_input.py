@@ -442,3 +442,11 @@ def test_xml_in_other_encodings_is_read(tmp_path: Path, encoding: str) -> None:
     )
     ledger = ingested(tmp_path / "project", [report])
     assert rows(ledger, "select count(*) from runs where contains(native_id || automation, 'Prüfung')") == [(1,)]
+
+
+def test_a_table_from_a_spreadsheet_of_western_europe_keeps_its_umlauts(tmp_path: Path) -> None:
+    table = tmp_path / "jobs.csv"
+    table.write_bytes("Nr;Auftrag;Zustand\n1;Prüfung für Müller;done\n".encode("cp1252"))
+    profile = '[mappings.erp]\ntool = "erp"\nfields = { native_id = "Nr", automation = "Auftrag", status = "Zustand" }\nstatus = { done = "succeeded" }\n'
+    ledger = ingested(tmp_path / "project", [table], profile)
+    assert rows(ledger, "select automation from runs") == [("Prüfung für Müller",)]

@@ -224,6 +224,12 @@ def test_a_tools_own_record_goes_before_a_newer_word_of_a_secondary_source() -> 
     assert in_any_order(records, "select status, error_message from runs") == [("succeeded", None)]
 
 
+def test_a_record_that_cannot_say_how_a_run_ended_gives_way_to_one_that_can() -> None:
+    records = [run(1, 9, status="unknown"), run(1, 1, rank=1, status="running"), run(1, 2, rank=1, status="succeeded")]
+    assert in_any_order(records, "select status, is_finished from runs") == [("succeeded", True)]
+    assert in_any_order(records[:2], "select status from runs") == [("unknown",)]
+
+
 def test_a_success_whose_last_attempt_of_a_step_failed_is_partial() -> None:
     records = [
         run(1, 1, status="succeeded"),

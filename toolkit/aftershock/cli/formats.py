@@ -34,6 +34,9 @@ def new(
     """Write an adapter and its folder of samples from real exports. What it guesses is marked as a guess."""
     from aftershock.workshop import new_adapter
 
+    for sample in samples:
+        if not sample.is_file():
+            raise CommandError(f"{sample}: no such file")
     modules, folder, _ = _places(into)
     made = new_adapter(name, samples, modules=modules, samples=folder)
     typer.echo(f"wrote {_short(made.module)} and {count(len(made.samples), 'sample')} in {_short(folder / name)}")

@@ -206,6 +206,9 @@ def _samples(file: Path, folder: Path) -> tuple[Path, tuple[Sample, ...]]:
         values = json_values(text)
         top = values[0] if len(values) == 1 else values
         return file, (Sample("json", text=text, top=top, path=file), whole)
+    if re.search("[\udc80-\udcff]", raw[:-4]):  # no UTF-8, no JSON and no XML: what spreadsheets and old scripts write
+        file = _rewritten(file, "cp1252", folder)
+        text = raw.encode("utf-8", errors="surrogateescape").decode("cp1252", errors="replace")
     return file, (*_csv_samples(text, file), Sample("text", text=text, path=file))
 
 
@@ -221,6 +224,11 @@ def _as_utf8(file: Path, head: bytes, folder: Path) -> Path:
         encoding = "utf-16-le"
     if encoding is None:
         return file
+    return _rewritten(file, encoding, folder)
+
+
+def _rewritten(file: Path, encoding: str, folder: Path) -> Path:
+    """A private copy in UTF-8."""
     copy = _private(folder)
     with (
         file.open(encoding=encoding, errors="replace", newline="") as source,

@@ -9,6 +9,8 @@ from typing import Any, Final
 from aftershock.adapters.base import Adapter, Export, Sample
 
 _LOOKS: Final = 5
+_NEAR: Final = 0.5
+"""From which share of what an export requires on it is worth a guess."""
 _COMMON: Final = {"data", "items", "value", "values", "results", "records", ""}
 
 
@@ -46,7 +48,7 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
                 missing, share = _looked_at(export, sample)
                 if not missing:
                     claims.append(Claim(adapter, export, sample))
-                elif share > 0:
+                elif share >= _NEAR:
                     near.append(
                         (share, f"nearest is {adapter.name} ({export.name}), but there is no {', '.join(missing)}")
                     )

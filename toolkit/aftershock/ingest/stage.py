@@ -38,7 +38,8 @@ MACROS: Final = (
              when regexp_full_match(trim(value), '(19|20)\\d{12}') then timezone(zone, try_strptime(trim(value), '%Y%m%d%H%M%S'))
              when regexp_full_match(trim(value), '(19|20)\\d{6}') then timezone(zone, try_strptime(trim(value), '%Y%m%d'))
              when regexp_full_match(trim(value), '-?\\d{1,19}(\\.\\d+)?') and not regexp_full_match(trim(value), '\\d{8}')
-                  then epoch_time(try_cast(trim(value) as DECIMAL(38, 6)))
+                  then case when contains(value, '.') then epoch_time(try_cast(trim(value) as DOUBLE))
+                            else epoch_time(try_cast(trim(value) as BIGINT)) end  -- a DECIMAL of both is a thousand times slower
              else nullif(nullif(
                   case when regexp_matches(trim(value), '(?i)(z|utc|gmt|[+-]\\d{2}(:?\\d{2}){0,2})$') and length(trim(value)) > 11
                        then try_cast(trim(value) as TIMESTAMPTZ)

@@ -274,7 +274,13 @@ def _runs(con: duckdb.DuckDBPyConnection, *, of_any_scope: bool) -> bool:
 
 
 def _fold(con: duckdb.DuckDBPyConnection) -> None:
-    newest = ", ".join(f"arg_max({name}, k) as {name}" for name in _AGGREGATED)
+    ended = f"status in ({_words(FINISHED)})"  # "cannot say" gives way to an end that another file knows
+    newest = ", ".join(
+        f"case when arg_max(status, k) = 'unknown' then coalesce(arg_max({name}, k) filter ({ended}), arg_max({name}, k)) else arg_max({name}, k) end as {name}"
+        if name in ("status", "status_raw")
+        else f"arg_max({name}, k) as {name}"
+        for name in _AGGREGATED
+    )
     con.execute(f"""
         create or replace temp table facts_of_several as
         with ordered as (
@@ -355,7 +361,7 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
                case when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then ended_at end as ended_at,  -- of an earlier attempt
                facts.error.kind as error_type, facts.error.text as error_message, facts.error.print as fingerprint,
                case when facts.status in ({_words(COUNTED)})
-                    then coalesce(duration_s, (epoch_us(facts.ended_at) - epoch_us(started_at)) / 1e6)
+                    then coalesce(duration_s, case when facts.ended_at >= started_at then (epoch_us(facts.ended_at) - epoch_us(started_at)) / 1e6 end)
                     when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then duration_s end as duration_s,
                auto.name as automation,
                case when len(owners.clients) = 1 then owners.clients[1] end as client,

@@ -109,10 +109,19 @@ def _in_rows(adapter: Adapter, kept: list[Path]) -> Iterator[str]:
             if told.outcome != "taken":
                 yield f"{Path(told.path).name}: {told.outcome}: {told.message}"
             elif told.rejects:
-                yield f"{Path(told.path).name}: {told.rejects} of {told.records_read} records are rejected"
+                yield f"{Path(told.path).name}: {told.rejects} of {told.records_read} records are rejected{_why(Path(room))}"
         if result.snapshot is not None:
             with Ledger(load(Path(room))) as ledger:
                 yield from _in_ledger(ledger, adapter)
+
+
+def _why(room: Path) -> str:
+    """The commonest reason, with one value that was seen."""
+    with Ledger(load(room)) as ledger:
+        found = ledger.sql("""
+            select coalesce(field || ' ', '') || reason || coalesce(': ' || any_value(seen), '') from rejects
+            group by field, reason order by count(*) desc limit 1""").fetchall()
+    return f", most because {found[0][0]}" if found else ""
 
 
 def _same_family(one: str, other: str) -> bool:

@@ -26,7 +26,7 @@ _WORDS: Final = {
 """Words that tools use whose adapters are not here."""
 _MEANINGS: Final = (
     ("native_id", r"^(?:run|execution|job|build|process|task|flow|batch|order)?[_. ]?(?:id|uuid|guid|key|no|nr|number|handle)$"),
-    ("native_id", r"id$|uuid|guid|number"),
+    ("native_id", r"id$|uuid|guid|number|ref(?:erence)?$|(?:^|[_. -])(?:nr|no|key|code)$"),
     ("status_raw", r"^(?:run|job|execution)?[_. ]?(?:status|state|result|outcome|conclusion|verdict|phase)$"),
     ("status_raw", r"status|state|result|outcome|success|verdict"),
     ("automation", r"^(?:workflow|job|flow|pipeline|scenario|recipe|dag|process|automation|task|bot|zap|schedule)[_. ]?(?:name|title)?$"),
@@ -133,8 +133,8 @@ def known_words() -> dict[str, str]:
     votes: dict[str, Counter[str]] = {}
     for adapter in adapters().values():
         for raw, ours in adapter.status.words.items():
-            for word in {raw, raw.rpartition("|")[2]} - {""}:
-                votes.setdefault(word, Counter())[ours] += 1
+            if raw and "|" not in raw:
+                votes.setdefault(raw, Counter())[ours] += 1
     return {**_WORDS, **{word: counted.most_common()[0][0] for word, counted in sorted(votes.items())}}
 
 

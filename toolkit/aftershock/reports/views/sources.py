@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -31,6 +31,7 @@ def sources_of_page(scope: Scope) -> list[dict[str, Any]]:
     shares = {row.source: float(row.share) for row in scope.coverage.to_pandas().itertuples()}
     newest = _newest(scope)
     tools = _tools(scope)
+    readers = _readers(scope)
     return [
         {
             "name": source,
@@ -38,15 +39,19 @@ def sources_of_page(scope: Scope) -> list[dict[str, Any]]:
             "covered": percent(shares[source]) if shares.get(source) else "nothing",
             "share": shares.get(source),
             "last": moment(newest[source], zone) if source in newest else "never",
-            "limits": limits_of(tools.get(source, source)),
+            "limits": limits_of(tools.get(source, source), readers.get(source, ())),
         }
         for source in scope.sources
     ]
 
 
-def limits_of(tool: str) -> str:
-    """What the exports of a tool cannot tell, from its adapters; the best of them where a tool has several."""
+def limits_of(tool: str, readers: Sequence[str] = ()) -> str:
+    """What the exports of a tool cannot tell, from its adapters; the best of them where a tool has several.
+
+    `readers`: the adapters that read its files, for a tool that has none of its own (a test runner that writes JUnit XML).
+    """
     found = [adapter.fidelity for adapter in adapters().values() if adapter.tool == tool]
+    found = found or [adapters()[name].fidelity for name in readers if name in adapters()]
     if not found:
         return "as far as its mapping goes"
     cannot = [words for flag, words in _CANNOT.items() if not any(getattr(fidelity, flag) for fidelity in found)]
@@ -54,6 +59,16 @@ def limits_of(tool: str) -> str:
     parts = [", ".join(cannot)] if cannot else ["nothing that this page needs"]
     parts += [f"inferred: {'; '.join(inferred)}"] if inferred else []
     return ". ".join(parts + _kept(found))
+
+
+def _readers(scope: Scope) -> dict[str, list[str]]:
+    """source -> the adapters that its files were read with."""
+    imports = scope.ledger.imports
+    pairs = imports.select("source", "adapter").distinct().order_by("source", "adapter").execute()
+    found: dict[str, list[str]] = {}
+    for row in pairs.itertuples():
+        found.setdefault(row.source, []).append(row.adapter)
+    return found
 
 
 def files_of(scope: Scope) -> Mapping[str, int] | None:
