@@ -15,7 +15,7 @@ from aftershock.ledger.reader import Ledger
 from aftershock.model import BY_NAME
 
 LONG = bool(os.environ.get("AFTERSHOCK_LONG"))
-FILES = 200 if LONG else 6
+FILES = 200 if LONG else 4
 ORDERS = 3 if LONG else 1
 TABLES = ("runs", "steps", "touches", "notices", "changes", "automations", "status_history")
 NOT_COMPARED = ("import_id",)

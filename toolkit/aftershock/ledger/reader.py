@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
@@ -104,13 +104,26 @@ class Ledger:
         return f"<Ledger of {self.project.name}, snapshot {self.snapshot} of {self.published_at:%Y-%m-%d %H:%M} UTC>"
 
     def _open(self) -> None:
-        import ibis
-
         self._snapshot, self._connection = self._connect()
         self._connection.execute("set TimeZone = 'UTC'").fetchall()
-        self._backend = ibis.duckdb.from_connection(self._connection)
-        for name in PUBLIC_TABLES:
-            setattr(self, name, self._backend.table(name))
+        for name in (*PUBLIC_TABLES, "_backend"):  # of the snapshot before
+            self.__dict__.pop(name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        """The Ibis tables, each when it is first asked for: opening a snapshot for SQL alone takes no time."""
+        if name == "_backend":
+            import ibis
+
+            self._backend = ibis.duckdb.from_connection(self._connection)
+            return self._backend
+        if name in PUBLIC_TABLES:
+            table = self._backend.table(name)
+            setattr(self, name, table)
+            return table
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *PUBLIC_TABLES]
 
     def _connect(self) -> tuple[Snapshot, duckdb.DuckDBPyConnection]:
         """The wanted snapshot; when the newest is dropped between finding and opening it, the one after it."""
