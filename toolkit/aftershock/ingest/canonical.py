@@ -121,7 +121,7 @@ def _type(name: str) -> str:
 def _run_select(con: duckdb.DuckDBPyConnection, target: str, body: str, query: str, *, halve: bool) -> None:
     try:
         con.execute(f"create or replace temp table {target} as select {body} from ({query})").fetchall()
-    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+    except (duckdb.DataError, duckdb.InvalidInputException, UnicodeDecodeError) as error:
         if not halve:
             raise
         con.execute("create or replace temp table all_records as from records").fetchall()
@@ -143,7 +143,7 @@ def _by_halves(con: duckdb.DuckDBPyConnection, statement: str, places: Sequence[
     ).fetchall()
     try:
         con.execute(statement).fetchall()
-    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+    except (duckdb.DataError, duckdb.InvalidInputException, UnicodeDecodeError) as error:
         if len(places) == 1:
             reason = f"cannot be mapped: {str(error).splitlines()[0]}"
             con.execute(

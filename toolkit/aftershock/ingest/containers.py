@@ -177,7 +177,10 @@ def _look(file: Path, name: str, folder: Path, modified: datetime) -> Opened:
         raise UnreadableFileError(name, "is empty", "Nothing to take in; look whether the export ran.")
     with file.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    plain, samples = _samples(file, folder)
+    try:
+        plain, samples = _samples(file, folder)
+    except UnreadableFileError as error:  # of the private copy: the user knows it by another name
+        raise UnreadableFileError(name, error.seen, error.remedy) from None
     return Opened(name, plain, digest, size, modified, samples)
 
 
@@ -254,7 +257,10 @@ def _csv_samples(text: str, file: Path) -> Iterator[Sample]:
     lines = text.split("\n", 1)[0]
     for delimiter in (",", ";", "\t", "|"):
         if delimiter in lines:
-            header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+            try:
+                header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+            except csv.Error:  # lone carriage returns, fields without end: no table
+                return
             yield Sample("csv", text=delimiter, header=tuple(name.strip() for name in header), path=file)
 
 

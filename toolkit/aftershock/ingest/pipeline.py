@@ -196,7 +196,11 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
             return _commit(writer.connection, job, found, prepared, [row[0] for row in before])
     except (LedgerFullError, MemoryError):
         raise
-    except (AftershockError, duckdb.Error) as error:  # a fault of this file or its adapter: the others have their turn
+    except (
+        AftershockError,
+        duckdb.Error,
+        UnicodeDecodeError,
+    ) as error:  # a fault of this file or its adapter: the others have their turn
         first = str(error).splitlines()[0]
         return FileResult(
             path=found.name, outcome="unreadable", adapter=claim.adapter.name, message=f"could not be read: {first}"

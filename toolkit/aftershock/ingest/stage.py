@@ -118,6 +118,8 @@ def _fast(con: duckdb.DuckDBPyConnection, export: Export, sample: Sample, path: 
         try:
             with _room_for(con, size):
                 return _typed(con, source, times, casts, kept)
+        except UnicodeDecodeError:  # an error of DuckDB that quotes bytes which are no UTF-8
+            return None
         except duckdb.Error as error:
             if isinstance(error, duckdb.OutOfMemoryException):
                 raise
