@@ -16,7 +16,7 @@ report: $(READY)  ## take in data/sample and render the fleet page and each clie
 	$(BIN)/aftershock report
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(READY)  ## the long forms of the tests that search at random, and the benchmark of big ledgers (an hour, some 15 GB)
 	AFTERSHOCK_LONG=1 $(BIN)/python -m pytest --timeout=3600 tests/ledger

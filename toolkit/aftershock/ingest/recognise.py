@@ -48,7 +48,9 @@ def recognise(samples: Sequence[Sample], adapters: Iterable[Adapter]) -> Verdict
                 missing, share = _looked_at(export, sample)
                 if not missing:
                     claims.append(Claim(adapter, export, sample))
-                elif share >= _NEAR:
+                elif share >= (
+                    0.01 if adapter.name.startswith("mapping:") else _NEAR
+                ):  # a profile was written for such files
                     near.append(
                         (share, f"nearest is {adapter.name} ({export.name}), but there is no {', '.join(missing)}")
                     )
