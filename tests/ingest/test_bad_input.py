@@ -17,6 +17,7 @@ from support import ingested, project_in, rows
 
 from aftershock.errors import LedgerFullError
 from aftershock.ingest import containers
+from aftershock.ingest.pipeline import ingest
 
 
 def record(i: int, **changes: object) -> dict[str, object]:
@@ -450,3 +451,24 @@ def test_a_table_from_a_spreadsheet_of_western_europe_keeps_its_umlauts(tmp_path
     profile = '[mappings.erp]\ntool = "erp"\nfields = { native_id = "Nr", automation = "Auftrag", status = "Zustand" }\nstatus = { done = "succeeded" }\n'
     ledger = ingested(tmp_path / "project", [table], profile)
     assert rows(ledger, "select automation from runs") == [("Prüfung für Müller",)]
+
+
+@pytest.mark.parametrize("pad", ["", "a"])
+def test_an_error_of_the_reader_that_cuts_a_letter_in_two_is_a_reject_like_any_other(toy: Toy, pad: str) -> None:
+    """DuckDB quotes the beginning of what it cannot cast, so many bytes of it, and Python cannot decode half a letter."""
+    bad = json.dumps(record(1, items=pad + "é" * 300), ensure_ascii=False).encode()
+    result = toy.take(bad, lines([record(2)]))
+    assert [file.outcome for file in result.files] == ["taken", "taken"]
+    assert [file.records_read for file in result.files] == [1, 1]
+
+
+def test_text_with_lone_carriage_returns_is_no_table_and_no_fault(toy: Toy) -> None:
+    result = toy.take(b"a,b\rc,d\re,f\n1,2\n", lines([record(1)]))
+    assert [file.outcome for file in result.files] == ["unknown", "taken"]
+
+
+def test_a_damaged_database_is_told_by_the_name_that_its_user_knows(tmp_path: Path) -> None:
+    damaged = tmp_path / "history.sqlite"
+    damaged.write_bytes(b"SQLite format 3\x00" + b"\x10\x00\x01\x01" + b"\xff" * 5000)
+    (file,) = ingest(project_in(tmp_path / "project"), [damaged]).files
+    assert (file.outcome, Path(file.path).name) == ("unreadable", "history.sqlite")
