@@ -17,7 +17,7 @@ from aftershock.expectations import reconcile
 from aftershock.ingest.pipeline import IngestResult, ingest
 from aftershock.ledger.reader import Ledger
 from aftershock.metrics import Period, coverage, failure_rate, newest_whole, silent_failures
-from aftershock.metrics.shares import Unit
+from aftershock.metrics.units import Unit
 from aftershock.model import COUNTED, FAILURES
 from aftershock.project import load
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from aftershock.metrics.intervals import wilson_expr
-from aftershock.metrics.shares import dated
+from aftershock.metrics.proportions.intervals import wilson_expr
+from aftershock.metrics.units import dated
 from aftershock.model import COUNTED
 
 if TYPE_CHECKING:

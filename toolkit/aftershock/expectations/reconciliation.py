@@ -13,7 +13,7 @@ import ibis
 from aftershock.errors import UnknownColumnError
 from aftershock.expectations import matching
 from aftershock.expectations.causes import explained, hole_text
-from aftershock.metrics.intervals import wilson_expr
+from aftershock.metrics.proportions.intervals import wilson_expr
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -31,8 +31,8 @@ from aftershock.reports.views.work import became, sources_with_notices, work_of
 
 if TYPE_CHECKING:
     from aftershock.expectations import Reconciliation
-    from aftershock.metrics.failure_rates import FailureRates
-    from aftershock.metrics.silent import SilentFailures
+    from aftershock.metrics.proportions.failure_rates import FailureRates
+    from aftershock.metrics.proportions.silent import SilentFailures
 
 _WHY_LEFT_OUT = {
     "cancelled or skipped": "Somebody or something decided that they need not run, or stopped them on purpose.",

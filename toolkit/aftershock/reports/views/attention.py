@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import ibis
 from markupsafe import Markup
 
-from aftershock.metrics.shares import UNFINISHED, dated, roots
+from aftershock.metrics.proportions.shares import UNFINISHED
+from aftershock.metrics.units import dated, roots
 from aftershock.model import FAILURES
 from aftershock.reports.blocks.attention import Attention
 from aftershock.reports.blocks.markup import count, key, lasting, moment, name

@@ -9,14 +9,14 @@ from markupsafe import Markup
 
 from aftershock.expectations import Reconciliation
 from aftershock.metrics import coverage
-from aftershock.metrics.shares import dated
+from aftershock.metrics.units import dated
 from aftershock.model import FAILURES
 from aftershock.reports.blocks.markup import interval, name, number, percent
 from aftershock.reports.views.scope import sources_of
 
 if TYPE_CHECKING:
-    from aftershock.metrics.failure_rates import FailureRates
-    from aftershock.metrics.silent import SilentFailures
+    from aftershock.metrics.proportions.failure_rates import FailureRates
+    from aftershock.metrics.proportions.silent import SilentFailures
     from aftershock.reports.views.scope import Scope
 
 Row = tuple[Markup | str, ...]

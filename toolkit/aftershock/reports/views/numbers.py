@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from aftershock.metrics import newcombe, wilson
-from aftershock.metrics.shares import FEWEST_TO_COMPARE
+from aftershock.metrics.proportions.shares import FEWEST_TO_COMPARE
 from aftershock.reports.blocks.numbers import Number
 from aftershock.reports.views.records import Arrived
 from aftershock.reports.views.work import became
@@ -13,9 +13,9 @@ from aftershock.reports.views.work import became
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aftershock.metrics.failure_rates import FailureRates
-    from aftershock.metrics.shares import Shares
-    from aftershock.metrics.silent import SilentFailures
+    from aftershock.metrics.proportions.failure_rates import FailureRates
+    from aftershock.metrics.proportions.shares import Shares
+    from aftershock.metrics.proportions.silent import SilentFailures
 
 
 class _Comparison(NamedTuple):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from aftershock.metrics.intervals import Interval, newcombe, wilson
+from aftershock.metrics.proportions.intervals import newcombe, wilson
+from aftershock.metrics.results import Interval
 from aftershock.reports.blocks.in_step import OutOfStep, Pair
 from aftershock.reports.blocks.markup import lasting, moment
 

@@ -9,8 +9,8 @@ from aftershock.reports.blocks.markup import count, percent
 from aftershock.reports.views.records import Arrived
 
 if TYPE_CHECKING:
-    from aftershock.metrics.failure_rates import FailureRates
-    from aftershock.metrics.silent import SilentFailures
+    from aftershock.metrics.proportions.failure_rates import FailureRates
+    from aftershock.metrics.proportions.silent import SilentFailures
 
 
 def sentences_of(

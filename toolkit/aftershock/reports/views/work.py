@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from aftershock.metrics.periods import Period
-from aftershock.metrics.shares import bucket, dated, roots
+from aftershock.metrics.proportions.shares import bucket
+from aftershock.metrics.units import dated, roots
 from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aftershock.metrics.shares import Question, Shares, Unit, shares
+from aftershock.metrics.proportions.shares import Question, Shares, shares
+from aftershock.metrics.units import Unit
 from aftershock.model import FAILURES
 
 if TYPE_CHECKING:

@@ -7,28 +7,17 @@ Numbers are held against published tables (tests/metrics/test_intervals.py names
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import log, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
+
+from aftershock.metrics.results import Interval
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 RULE_OF_THREE: Final = 3.0
 _TOLERANCE: Final = 1e-13
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with the bounds that hold it at `level`. `estimate`, `low` and `high` are null where `n` is 0."""
-
-    estimate: float | None
-    low: float | None
-    high: float | None
-    n: int
-    level: float
-    method: str
 
 
 def wilson(x: int, n: int, level: float = 0.95) -> Interval:

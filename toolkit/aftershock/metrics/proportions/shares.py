@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
-from aftershock.metrics.intervals import Interval, newcombe_expr, wilson, wilson_expr
 from aftershock.metrics.periods import Period, name_of
+from aftershock.metrics.proportions.intervals import newcombe_expr, wilson, wilson_expr
+from aftershock.metrics.results import Interval
+from aftershock.metrics.units import Unit, dated, roots
 from aftershock.model import COUNTED, FINISHED, ROLES, STATUSES
 
-Unit = Literal["run", "root"]
 BUCKETS: Final = ("day", "week", "hour")
 LEFT_OUT: Final = tuple(word for word in FINISHED if word not in COUNTED)
 UNFINISHED: Final = tuple(status.word for status in STATUSES if not status.is_finished and status.word != "unknown")
@@ -125,36 +126,6 @@ def shares(
     rows = grouped.group_by(list(by)).aggregate(**tallies) if by else grouped.aggregate(**tallies)
     table = _with_intervals(rows, question, list(by), level, compare)
     return (table.order_by(list(by)) if by else table), units
-
-
-def dated(runs: ir.Table) -> ir.Table:
-    """`runs` with the `moment` that says which period each belongs to: when it started, else was queued, else ended."""
-    moment = ibis.coalesce(runs.started_at, runs.queued_at, runs.ended_at)
-    return runs.mutate(moment=moment, status=runs.status.fill_null("unknown"), role=runs.role.fill_null("work"))
-
-
-def roots(runs: ir.Table) -> ir.Table:
-    """A row per root: its first run (moment, role, name, ...) with the status of its last attempt that counts.
-
-    An attempt that was cancelled or has not ended says nothing about how the work went: it decides where no other can.
-    """
-    attempts = dated(runs).mutate(root=ibis.coalesce(runs.root_run_id, runs.run_id))
-    weight = ibis.cases((attempts.status.isin(COUNTED), 0), (attempts.status.isin(FINISHED), 1), else_=2)
-    newest_first = [weight, _newest(attempts.moment), _newest(attempts.attempt), _newest(attempts.run_id)]
-    oldest_first = [_oldest(attempts.moment), _oldest(attempts.attempt), _oldest(attempts.run_id)]
-    ranked = attempts.mutate(
-        status=attempts.status.first().over(ibis.window(group_by=attempts.root, order_by=newest_first)),
-        place=ibis.row_number().over(ibis.window(group_by=attempts.root, order_by=oldest_first)),
-    )
-    return ranked.filter(ranked.place == 0).drop("place", "root")
-
-
-def _newest(column: Any) -> Any:
-    return ibis.desc(column, nulls_first=False)
-
-
-def _oldest(column: Any) -> Any:
-    return ibis.asc(column, nulls_first=False)
 
 
 def _in_period(units: ir.Table, by: Sequence[str], period: Period | None, compare: bool) -> ir.Table:

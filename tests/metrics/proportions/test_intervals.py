@@ -13,8 +13,9 @@ from scipy.stats import binom
 from statsmodels.stats.proportion import proportion_confint
 from support import SHARED, needs_shared
 
-from aftershock.metrics import intervals
-from aftershock.metrics.intervals import Interval, newcombe, newcombe_expr, wilson, wilson_expr
+from aftershock.metrics.proportions import intervals
+from aftershock.metrics.proportions.intervals import newcombe, newcombe_expr, wilson, wilson_expr
+from aftershock.metrics.results import Interval
 
 METHODS: dict[str, Callable[[int, int, float], Interval]] = {
     name: getattr(intervals, name)
