@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DOCS = README.md $(wildcard docs/*.md) $(wildcard docs/adapters/*.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test slow fuzz lab check docs format lock wheel clean
+.PHONY: help report test slow fuzz spark lab check docs format lock wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -24,6 +24,10 @@ slow: $(READY)  ## the long forms of the tests that search at random, and the be
 
 fuzz: $(READY)  ## damage every adapter's samples for longer, and take them in in more orders (an hour)
 	AFTERSHOCK_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout=3600 tests/adapters/test_fuzz.py tests/adapters/test_any_order.py
+
+spark: $(READY)  ## hold every table metric on Spark equal to DuckDB (installs pyspark, 0.5 GB, beside Ibis; needs Java 17)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-spark.lock
+	$(BIN)/python -m pytest --timeout=1800 tests/metrics/test_spark.py
 
 lab: $(READY)  ## JupyterLab in this folder
 	$(BIN)/aftershock lab
@@ -45,9 +49,10 @@ format: $(READY)  ## format and mend what ruff can mend
 wheel: $(READY)  ## dist/aftershock-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
-lock: $(READY)  ## resolve requirements.lock anew from pyproject.toml
+lock: $(READY)  ## resolve requirements.lock and requirements-spark.lock anew
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'], sep='\n')" \
 	  | CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet pyproject.toml - -o requirements.lock
+	echo "pyspark>=4.3,<5" | CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet - -o requirements-spark.lock
 
 clean:  ## remove what was installed, taken in and rendered
 	rm -rf $(VENV) dist data/ledger data/landing reports/*

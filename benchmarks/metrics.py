@@ -1,0 +1,116 @@
+"""Every table metric on ten million runs of 5,000 automations, beside a hand-written DuckDB query and the pandas way.
+
+Prints CPU seconds (all threads, from the table to a data frame), the ratio to each peer and our peak memory; the three must agree.
+Ours and the query run in turns in one process, the least of some rounds counts; pandas runs once, on the same rows, with its frame
+already in memory.
+
+    PYTHONPATH=toolkit python benchmarks/metrics.py [--runs 10000000] [--only NAME ...] [--no-pandas]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parent / "rivals"))
+
+from rival import Rival, all_rivals, disagreements, make_runs
+
+ROUNDS = 3
+MEMORY = "3GB"
+
+
+def main() -> None:
+    """Measure, and print a Markdown table."""
+    given = _arguments()
+    rivals = [rival for rival in all_rivals() if not given.only or rival.name in given.only]
+    if given.child:
+        print(json.dumps(_measure(rivals[0], given.folder)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        _build(Path(folder), given.runs, given.automations)
+        found = [_in_a_process(rival, folder) for rival in rivals]
+        slow = {} if given.no_pandas else _pandas(rivals, Path(folder))
+    print(f"\n{given.runs:,} roots of {given.automations:,} automations\n")
+    print("| metric | ours, CPU s | DuckDB by hand | ours to it | pandas | pandas to ours | peak GiB |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for rival, one in zip(rivals, found, strict=True):
+        pandas_s = slow.get(rival.name)
+        last = f"{pandas_s:.1f} | {pandas_s / one['ours']:.0f}" if pandas_s else " | "
+        print(
+            f"| {rival.name} | {one['ours']:.2f} | {one['sql']:.2f} | {one['ours'] / one['sql']:.2f} | {last} | {one['peak_gib']:.1f} |"
+        )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10_000_000)
+    parser.add_argument("--automations", type=int, default=5_000)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--no-pandas", action="store_true")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _build(folder: Path, runs: int, automations: int) -> None:
+    with duckdb.connect(str(folder / "fleet.duckdb")) as con:
+        make_runs(con, runs, automations)
+        con.execute(f"copy runs to '{folder / 'runs.parquet'}'").fetchall()
+
+
+def _in_a_process(rival: Rival, folder: str) -> dict[str, float]:
+    command = [sys.executable, __file__, "--child", "--folder", folder, "--only", rival.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{rival.name}: {done.stderr}")
+    print(f"{rival.name}: {done.stdout.strip()}", file=sys.stderr)
+    return json.loads(done.stdout)
+
+
+def _measure(rival: Rival, folder: Path) -> dict[str, float]:
+    import ibis
+
+    con = ibis.duckdb.connect(folder / "fleet.duckdb", read_only=True)
+    raw = con.con
+    raw.execute(f"set memory_limit = '{MEMORY}'").fetchall()
+    runs = con.table("runs")
+    rival.ours(runs.limit(1000))  # imports and first compilation are nobody's metric
+    ours, sql = [], []
+    for _ in range(ROUNDS):
+        begun = time.process_time()
+        mine = rival.ours(runs)
+        ours.append(time.process_time() - begun)
+        if len(ours) == 1:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        begun = time.process_time()
+        theirs = raw.sql(rival.sql).to_arrow_table().to_pandas()
+        sql.append(time.process_time() - begun)
+    wrong = disagreements(rival, mine, theirs)
+    if wrong:
+        raise SystemExit("\n".join(wrong))
+    return {"ours": min(ours), "sql": min(sql), "peak_gib": round(peak, 2)}
+
+
+def _pandas(rivals: list[Rival], folder: Path) -> dict[str, float]:
+    frame = pd.read_parquet(folder / "runs.parquet")
+    found = {}
+    for rival in rivals:
+        begun = time.process_time()
+        rival.pandas(frame)
+        found[rival.name] = time.process_time() - begun
+        print(f"{rival.name}: pandas {found[rival.name]:.1f}", file=sys.stderr)
+    return found
+
+
+if __name__ == "__main__":
+    main()

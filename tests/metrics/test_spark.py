@@ -1,0 +1,83 @@
+"""Each table metric gives the same on Spark as on DuckDB, within 1e-9. `make spark` runs it where Java is.
+
+Without Spark, each expression that a metric executes is at least compiled to Spark's SQL.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fleet import RIVALS, Rival, disagreements, small_fleet
+
+pyspark = pytest.importorskip(
+    "pyspark", reason="pyspark is not installed: `make spark` installs it beside Ibis and runs this"
+)
+pytestmark = [
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java"),
+    pytest.mark.filterwarnings("ignore"),  # pyspark's own, about pandas 3 and about windows without partitions
+]
+
+
+@pytest.fixture(scope="module")
+def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    from pyspark.sql import SparkSession
+
+    folder = tmp_path_factory.mktemp("spark")
+    con = small_fleet()
+    con.execute(f"copy runs to '{folder / 'runs.parquet'}'").fetchall()
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .getOrCreate()
+    )
+    spark = ibis.pyspark.connect(session)
+    duck = ibis.duckdb.from_connection(con)
+    yield {"duckdb": duck.table("runs"), "spark": spark.read_parquet(str(folder / "runs.parquet"), table_name="runs")}
+    duck.disconnect()
+    session.stop()
+
+
+@without_spark
+@pytest.mark.filterwarnings("ignore")  # pyspark's own, about pandas 3 and about windows without partitions
+@pytest.mark.parametrize("rival", RIVALS, ids=[rival.name for rival in RIVALS])
+def test_a_metric_on_spark_equals_the_same_on_duckdb(rival: Rival, backends: dict[str, Any]) -> None:
+    assert disagreements(rival, rival.ours(backends["spark"]), rival.ours(backends["duckdb"])) == []
+
+
+@pytest.mark.parametrize("rival", RIVALS, ids=[rival.name for rival in RIVALS])
+def test_what_a_metric_executes_compiles_to_sparks_sql(rival: Rival, monkeypatch: pytest.MonkeyPatch) -> None:
+    executed: list[ir.Expr] = []
+
+    def record(name: str) -> None:
+        original = getattr(ir.Expr, name)
+
+        def recording(self: ir.Expr, *args: Any, **options: Any) -> Any:
+            executed.append(self)
+            return original(self, *args, **options)
+
+        monkeypatch.setattr(ir.Expr, name, recording)
+
+    for name in ("execute", "to_pandas", "to_pyarrow"):
+        record(name)
+    con = ibis.duckdb.from_connection(small_fleet())
+    try:
+        rival.ours(con.table("runs"))
+    finally:
+        con.disconnect()
+    assert executed
+    for expression in executed:
+        assert "SELECT" in ibis.to_sql(expression.unbind(), dialect="pyspark")
