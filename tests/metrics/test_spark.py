@@ -20,13 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fleet import RIVALS, Rival, disagreements, small_fleet
 
-pyspark = pytest.importorskip(
-    "pyspark", reason="pyspark is not installed: `make spark` installs it beside Ibis and runs this"
+needs_spark = pytest.mark.skipif(
+    find_spec("pyspark") is None or shutil.which("java") is None,
+    reason="pyspark or Java is not installed: `make spark` installs pyspark beside Ibis and runs this",
 )
-pytestmark = [
-    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java"),
-    pytest.mark.filterwarnings("ignore"),  # pyspark's own, about pandas 3 and about windows without partitions
-]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +48,7 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
     session.stop()
 
 
-@without_spark
+@needs_spark
 @pytest.mark.filterwarnings("ignore")  # pyspark's own, about pandas 3 and about windows without partitions
 @pytest.mark.parametrize("rival", RIVALS, ids=[rival.name for rival in RIVALS])
 def test_a_metric_on_spark_equals_the_same_on_duckdb(rival: Rival, backends: dict[str, Any]) -> None:
