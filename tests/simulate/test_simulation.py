@@ -218,3 +218,36 @@ def test_bookings_leave_out_the_missing_day_and_give_a_line_twice() -> None:
     assert len(days) == 41
     twice = [number for number, count in Counter(row["Belegnr"] for row in rows).items() if count > 1]
     assert len(twice) == 6
+
+
+def executions(workflow: str) -> list[Any]:
+    """n8n's executions of a workflow, oldest first."""
+    pages = [page for path in (SAMPLE / "n8n").glob("*.executions.json*") for page in values(path)]
+    found = {row["id"]: row for page in pages for row in page["data"] if row["workflowData"]["name"] == workflow}
+    return sorted(found.values(), key=lambda row: int(row["id"]))
+
+
+def test_a_bad_release_fails_only_in_its_version_and_the_workflow_names_the_newest(truth: dict[str, Any]) -> None:
+    rows = [row for row in executions("initech / Lead enrichment") if row["workflowVersionId"]]
+    first, second = dict.fromkeys(row["workflowVersionId"] for row in rows)
+    released = datetime(2026, 11, 5, 12, tzinfo=BERLIN)
+    assert {(row["workflowVersionId"] == second, datetime.fromisoformat(row["startedAt"]) >= released) for row in rows} == {
+        (False, False),
+        (True, True),
+    }  # fmt: skip
+    struck = next(fault["runs"] for fault in truth["faults"] if fault["name"] == "lead enrichment: bad version")
+    assert {row["workflowVersionId"] for row in rows if f"n8n:{row['id']}" in struck} == {second} != {first}
+    (page,) = values(SAMPLE / "n8n" / "workflows.json")
+    assert [row["versionId"] for row in page["data"] if row["name"] == "initech / Lead enrichment"] == [second]
+
+
+def test_price_updates_fail_at_volume(truth: dict[str, Any]) -> None:
+    rows = [row for row in executions("globex / Price updates") if row["startedAt"] and not row["retryOf"]]
+    times = [datetime.fromisoformat(row["startedAt"]) for row in rows]
+    load = [sum(at - timedelta(hours=1) < before <= at for before in times[:n]) for n, at in enumerate(times, start=1)]
+    struck = next(fault["runs"] for fault in truth["faults"] if fault["name"] == "price updates at volume")
+    shares = [
+        sum(f"n8n:{row['id']}" in struck for row in chosen) / len(chosen)
+        for chosen in ([row for row, n in zip(rows, load, strict=True) if low <= n < high] for low, high in ((0, 8), (12, 99)))
+    ]  # fmt: skip
+    assert shares[1] > 5 * shares[0]

@@ -33,6 +33,8 @@ SERVER: Final = http(500, "The service was not able to process your request", "i
 INVALID: Final = http(
     422, "Your request is invalid or could not be processed by the service", "contact: country not valid"
 )
+SIZE: Final = Error("TypeError", "Cannot read properties of undefined (reading 'size')", "company.size")
+ARTICLE: Final = http(404, "The resource you are requesting could not be found", "article not found")
 UNREACHABLE: Final = Error(
     "NodeApiError", "The connection timed out, consider setting the 'Retry on Fail' option", "ETIMEDOUT"
 )

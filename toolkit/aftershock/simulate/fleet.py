@@ -44,7 +44,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Automation:
-    """One automation. `at`: local times of a daily schedule; `a_day`: arrivals on a working day, if it has any."""
+    """One automation. `at`: local times of a daily schedule; `a_day`: arrivals on a working day, if it has any.
+
+    `grows`: the share by which these grow a week; `bunched`: the spread of how busy its days are, as a share.
+    """
 
     tool: Tool
     name: str
@@ -53,6 +56,8 @@ class Automation:
     steps: tuple[Step, ...]
     at: tuple[time, ...] = ()
     a_day: float = 0.0
+    grows: float = 0.0
+    bunched: float = 0.0
     weekdays_only: bool = False
     repository: str = ""
 
@@ -150,6 +155,19 @@ ENRICHMENT: Final = Automation(
     ),
     a_day=9.0,
 )
+PRICES: Final = Automation(
+    "n8n",
+    "globex / Price updates",
+    "wfGlobexPrices00",
+    "globex",
+    (
+        Step("Webhook", _WEBHOOK, 0.002, url="globex/prices"),
+        Step("Update price", _HTTP, 0.6, url="https://shop.globex.example/api/prices", method="PUT"),
+    ),
+    a_day=84.0,
+    grows=0.07,
+    bunched=0.6,
+)
 ALERTS: Final = Automation(
     "n8n",
     "Agency / Error alerts",
@@ -237,6 +255,7 @@ AUTOMATIONS: Final = (
     *PAYMENT_CHECKS,
     STOCK_SYNC,
     ENRICHMENT,
+    PRICES,
     ALERTS,
     INVOICE_EXPORT,
     PRICE_FEED,

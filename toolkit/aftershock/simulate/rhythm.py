@@ -40,13 +40,27 @@ def days_between(first: date, until: date) -> Iterator[date]:
 
 
 def arrivals(
-    random: Random, first: date, until: date, a_day: float, *, weekdays_only: bool = False
+    random: Random,
+    first: date,
+    until: date,
+    a_day: float,
+    *,
+    weekdays_only: bool = False,
+    grows: float = 0.0,
+    bunched: float = 0.0,
 ) -> Iterator[datetime]:
-    """Arrivals, in order: about `a_day` on a working day, at least two on any, mostly in business hours."""
+    """Arrivals, in order: about `a_day` on a working day, at least two on any, mostly in business hours.
+
+    They grow by the share `grows` a week, counted back from the last day; `bunched`: some days are much busier than others.
+    """
     for day in days_between(first, until):
         if weekdays_only and day.weekday() > 4:
             continue
         mean = a_day * _WEEKDAYS[day.weekday()]
+        if grows:
+            mean *= (1 + grows) ** ((day - until).days / 7)
+        if bunched:
+            mean *= random.lognormvariate(-bunched * bunched / 2, bunched)
         count = max(0 if weekdays_only else 2, round(random.gauss(mean, mean**0.5)))
         hours = random.choices(range(24), weights=_HOURS, k=count)
         seconds = sorted(hour * 3600 + random.uniform(0, 3600) for hour in hours)

@@ -31,7 +31,8 @@ def simulate(folder: Path, *, seed: int, days: int, until: date = date(2026, 11,
         ledgerline.write(
             folder / "ledgerline", story.runs, week, [day for source, day in withheld if source == "ledgerline"]
         )
-    n8n_workflows.write(folder / "n8n", midnight(first))
+    newest = {run.automation.name: run.version for run in story.runs}  # in the order of time
+    n8n_workflows.write(folder / "n8n", midnight(first), newest)
     github_actions.write(folder / "github_actions", story.runs, Week("all", midnight(first), story.end))
     truth = tell(story, {(source, day.isoformat()) for source, day in withheld})
     (folder / "truth.json").write_bytes(truth.to_json().encode())

@@ -103,7 +103,15 @@ class Story:
         random = Random(f"{self.seed}:{automation.name}")
         if automation.a_day:
             workdays = automation.weekdays_only
-            times = arrivals(random, self.first, self.until, automation.a_day, weekdays_only=workdays)
+            times = arrivals(
+                random,
+                self.first,
+                self.until,
+                automation.a_day,
+                weekdays_only=workdays,
+                grows=automation.grows,
+                bunched=automation.bunched,
+            )
             for n, at in enumerate(times, start=4000):
                 plan = Plan(automation, automation.client, at, _TRIGGERS[automation.tool], lead=f"LEAD-{n}")
                 self._run(random, plan)
@@ -128,6 +136,7 @@ class Story:
             lead=plan.lead,
             error=outcome.error if outcome.status in ("failed", "crashed") else None,
             fault=outcome.fault,
+            version=1 + sum(bool(fault.released(plan.automation, plan.at)) for fault in self.faults),
         )
         self.runs.append(run)
         if plan.retry_of:

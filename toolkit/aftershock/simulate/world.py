@@ -102,6 +102,7 @@ class Run:
     native_id: str = ""
     number: int = 0
     serial: int = 0
+    version: int = 1
 
     @property
     def root(self) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aftershock.simulate import errors
-from aftershock.simulate.faults.kinds import DoubleDelivery, Fault, Hiccup, LostHandover, SlowHandover
+from aftershock.simulate.faults.kinds import DoubleDelivery, Fault, Hiccup, LostHandover, Overload, SlowHandover
 from aftershock.simulate.world import Error, Outcome
 
 _HOURS: Final = (180.0, 900.0)
@@ -196,6 +196,21 @@ def _others() -> tuple[Fault, ...]:
             automations=("warehouse_nightly",),
             rate=0.03,
             outcome=_failed("load", errors.DISK, tries=2),
+        ),
+        Overload(
+            name="price updates at volume",
+            what="The shop takes some twenty price updates an hour; above that it refuses ever more of them.",
+            automation="globex / Price updates",
+            breaks_at=24,
+            steep=0.26,
+            outcome=_failed("Update price", errors.RATE_LIMIT),
+        ),
+        Hiccup(
+            name="price update failure",
+            what="The shop does not know the article.",
+            automations=("globex / Price updates",),
+            rate=0.008,
+            outcome=_failed("Update price", errors.ARTICLE),
         ),
         Hiccup(
             name="flaky tests",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time
 
 from aftershock.simulate import errors
-from aftershock.simulate.faults.kinds import Crowd, ExpiredKey, Fault, MissingLog, Once, Stuck, Window
+from aftershock.simulate.faults.kinds import BadRelease, Crowd, ExpiredKey, Fault, MissingLog, Once, Stuck, Window
 from aftershock.simulate.world import Error, Outcome
 
 
@@ -26,6 +26,15 @@ def _days() -> tuple[Fault, ...]:
             end=time(12, 20),
             outcome=Outcome("failed", step="Upsert contact", error=errors.RATE_LIMIT, repair_after=errors.TWO_HOURS),
             share=0.85,
+        ),
+        BadRelease(
+            name="lead enrichment: bad version",
+            what="A new version of the lead enrichment, at noon on a Thursday, fails for every company without a size.",
+            automation="initech / Lead enrichment",
+            days_ago=17,
+            at=time(12),
+            rate=0.16,
+            outcome=Outcome("failed", step="Save lead", error=errors.SIZE),
         ),
         MissingLog(
             name="ledgerline log missing",

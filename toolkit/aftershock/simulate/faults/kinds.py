@@ -1,7 +1,8 @@
 """The ways in which things go wrong, one small class each.
 
-A fault answers four questions, each by default with "nothing": how a run goes (`strike`), what becomes of an order on
-its way to the next tool (`handover`), which orders come on top (`crowd`), which log is missing (`withheld`). Each fault
+A fault answers five questions, each by default with "nothing": how a run goes (`strike`), what becomes of an order on
+its way to the next tool (`handover`), which orders come on top (`crowd`), which log is missing (`withheld`), whether an
+automation has a newer version (`released`). Each fault
 has its own random numbers, so that planting another one does not change what the others do.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from fnmatch import fnmatchcase
+from math import exp
 from random import Random
 
 from aftershock.simulate.fleet import Automation
@@ -89,6 +91,9 @@ class Fault:
     def withheld(self) -> tuple[str, date] | None:
         """A source and the day of its log that is missing."""
 
+    def released(self, automation: Automation, at: datetime) -> bool | None:
+        """Whether a newer version of this automation is in force by then."""
+
 
 @dataclass(kw_only=True)
 class Window(Fault):
@@ -141,6 +146,52 @@ class Hiccup(Fault):
         repaired = self.random.random() < self.repaired
         minutes = timedelta(minutes=self.random.uniform(*self.after))
         return replace(self.outcome, fault=self.name, repair_after=minutes if repaired else None)
+
+
+@dataclass(kw_only=True)
+class BadRelease(Fault):
+    """From one moment on an automation has a new version, which fails more often."""
+
+    automation: str
+    days_ago: int
+    at: time
+    rate: float
+    outcome: Outcome
+
+    def released(self, automation: Automation, at: datetime) -> bool:
+        return automation.name == self.automation and at >= self.moment(self.days_ago, self.at)
+
+    def strike(self, plan: Plan) -> Outcome | None:
+        if self.released(plan.automation, plan.at) and self.random.random() < self.rate:
+            return replace(self.outcome, fault=self.name)
+        return None
+
+
+@dataclass(kw_only=True)
+class Overload(Fault):
+    """The more runs began within the last hour, the likelier the next one fails: even odds at `breaks_at`, `steep` a run.
+
+    Asked in the order of time, as runs of one automation come.
+    """
+
+    automation: str
+    breaks_at: float
+    steep: float
+    outcome: Outcome
+    recent: list[datetime] = field(default_factory=list, repr=False)
+
+    def begin(self, seed: int, until: date) -> None:
+        super().begin(seed, until)
+        self.recent = []
+
+    def strike(self, plan: Plan) -> Outcome | None:
+        if plan.automation.name != self.automation or plan.is_retry:
+            return None
+        self.recent = [at for at in self.recent if at > plan.at - timedelta(hours=1)] + [plan.at]
+        if self.random.random() < 1 / (1 + exp(self.steep * (self.breaks_at - len(self.recent)))):
+            minutes = timedelta(minutes=self.random.uniform(30, 240))
+            return replace(self.outcome, fault=self.name, repair_after=minutes if self.random.random() < 0.5 else None)
+        return None
 
 
 @dataclass(kw_only=True)

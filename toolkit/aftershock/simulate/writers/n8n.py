@@ -56,7 +56,7 @@ def execution(run: Run, moment: datetime) -> dict[str, Any]:
         **_head(run, moment),
         "storedAt": "db",
         "jsonSizeBytes": len(json.dumps(data, separators=(",", ":"))),
-        "workflowVersionId": None if run.retry_of else n8n_workflows.version(run.automation),
+        "workflowVersionId": None if run.retry_of else n8n_workflows.version(run.automation, run.version),
         "data": data,
         "workflowData": {
             "id": run.automation.native_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from aftershock.simulate.fleet import PRICES
 from aftershock.simulate.rhythm import BERLIN
 from aftershock.simulate.world import Run, StepRun
 from aftershock.simulate.writers.files import token
@@ -54,11 +55,18 @@ def items_of(run: Run, step: StepRun) -> list[dict[str, Any]]:
         return [{"ok": True, "lead_id": run.lead}]
     if name in ("Read warehouse", "Update shop"):
         return _stock(step, key)
+    if name == "Update price":
+        return [{"ok": True, **_price(run)}]
     if name == "Open invoices":
         return [{"invoice": f"RE-{60000 + key * 3 + n}", "open_days": (key + n * 5) % 31} for n in range(1 + key % 3)]
     if name == "Mark paid":
         return [{"ok": True, "paid": key % 3}]
     return [{"ok": True, "alert_id": f"al_{token('alert', key, size=4)}"}]
+
+
+def _price(run: Run) -> dict[str, Any]:
+    key = run.root.serial
+    return {"sku": f"GHM-{7000 + (key * 11) % 900}", "price": round(4.9 + (key * 37) % 20000 / 100, 2)}
 
 
 def _stock(step: StepRun, key: int) -> list[dict[str, Any]]:
@@ -88,6 +96,8 @@ def _failed_item(step: StepRun) -> dict[str, Any]:
 def _body(run: Run) -> dict[str, Any]:
     if run.order:
         return {"order_id": run.order.number, "email": run.order.email, "amount": run.order.amount, "currency": "EUR"}
+    if run.automation is PRICES:
+        return _price(run)
     return {"lead_id": run.lead, "company": f"Company {run.lead[5:]} GmbH", "email": f"{run.lead.lower()}@mail.example"}
 
 

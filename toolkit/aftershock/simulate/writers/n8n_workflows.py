@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,18 +13,18 @@ from aftershock.simulate.fleet import Automation, Step
 from aftershock.simulate.writers.files import uuid, write_json, z
 
 
-def write(folder: Path, made: datetime) -> None:
-    """The definitions of all workflows."""
+def write(folder: Path, made: datetime, newest: Mapping[str, int]) -> None:
+    """The definitions of all workflows, each in the version that `newest` says (else the first)."""
     rows = [
         {
             "id": automation.native_id,
             "name": automation.name,
             "active": True,
-            "activeVersionId": version(automation),
+            "activeVersionId": version(automation, newest.get(automation.name, 1)),
             "createdAt": z(made),
             "updatedAt": z(made),
             "isArchived": False,
-            "versionId": version(automation),
+            "versionId": version(automation, newest.get(automation.name, 1)),
             "triggerCount": 1,
             "nodes": nodes(automation),
             "connections": connections(automation),
@@ -40,8 +41,8 @@ def write(folder: Path, made: datetime) -> None:
     write_json(folder / "workflows.json", {"data": rows, "nextCursor": None})
 
 
-def version(automation: Automation) -> str:
-    return uuid("version", automation.native_id)
+def version(automation: Automation, number: int) -> str:
+    return uuid("version", automation.native_id, *([number] if number > 1 else []))
 
 
 def settings(automation: Automation) -> dict[str, Any]:
