@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Final, Literal
 
 import plotly.graph_objects as go
 
 from aftershock.charts.palette import LIGHT
-from aftershock.charts.template import blank
+from aftershock.charts.template import blank, safe
 
 _CEILINGS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 
@@ -40,9 +40,21 @@ class Day:
         )
 
 
-def failure_rate_by_day(days: Sequence[Day]) -> go.Figure:
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened: a change of the rate (first to last: where it lies at 95%) or a new version (`kind`)."""
+
+    at: date
+    says: str
+    kind: Literal["change", "version"] = "change"
+    first: date | None = None
+    last: date | None = None
+
+
+def failure_rate_by_day(days: Sequence[Day], marks: Sequence[Mark] = ()) -> go.Figure:
     """Line and band in stretches between gaps; hatched bars where no log is. The axis ends a step above the highest rate.
 
+    A change is a solid line in the field where it may lie, a version a dashed line; each says what it is above the picture.
     The band may leave the picture at its top (a day with few runs has a wide interval): the hover says its numbers.
     """
     figure = blank("Share of finished runs that failed, by day, with its 95% interval. Hatched: no log.")
@@ -56,6 +68,8 @@ def failure_rate_by_day(days: Sequence[Day]) -> go.Figure:
         _band(figure, stretch)
         _line(figure, stretch)
     _gaps(figure, [day for day in days if not day.log], top)
+    for place, mark in enumerate(marks):
+        _mark(figure, mark, place)
     figure.update_yaxes(range=[0, top], tickformat=".0%", nticks=5)
     figure.update_xaxes(type="date", tickformat="%-d %b", range=_edges(days), nticks=7)
     return figure
@@ -132,6 +146,36 @@ def _gaps(figure: go.Figure, gaps: Sequence[Day], top: float) -> None:
         hovertemplate="%{text}<extra></extra>",
         name="no log",
     )
+
+
+def _mark(figure: go.Figure, mark: Mark, place: int) -> None:
+    colour = LIGHT["partial"] if mark.kind == "change" else LIGHT["link"]
+    if mark.first and mark.last:
+        start, end = datetime.combine(mark.first, time()), datetime.combine(mark.last + timedelta(days=1), time())
+        figure.add_vrect(x0=start, x1=end, fillcolor=LIGHT["partial-soft"], opacity=0.6, line_width=0, layer="below")
+    at = datetime.combine(mark.at, time())
+    figure.add_shape(
+        type="line",
+        x0=at,
+        x1=at,
+        y0=0,
+        y1=1,
+        yref="paper",
+        line={"color": colour, "width": 1.6, "dash": "solid" if mark.kind == "change" else "dash"},
+        name=mark.kind,
+    )
+    figure.add_annotation(
+        x=at,
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        yshift=14 * (place % 2),
+        xanchor="left",
+        text=safe(mark.says),
+        showarrow=False,
+        font={"size": 12, "color": LIGHT["partial-ink"] if mark.kind == "change" else LIGHT["link"]},
+    )
+    figure.update_layout(margin={"t": 44})
 
 
 def _noon(day: date) -> datetime:
