@@ -248,6 +248,6 @@ def test_price_updates_fail_at_volume(truth: dict[str, Any]) -> None:
     struck = next(fault["runs"] for fault in truth["faults"] if fault["name"] == "price updates at volume")
     shares = [
         sum(f"n8n:{row['id']}" in struck for row in chosen) / len(chosen)
-        for chosen in ([row for row, n in zip(rows, load, strict=True) if low <= n < high] for low, high in ((0, 8), (12, 99)))
+        for chosen in ([row for row, n in zip(rows, load, strict=True) if low <= n < high] for low, high in ((0, 10), (25, 99)))
     ]  # fmt: skip
     assert shares[1] > 5 * shares[0]

@@ -46,7 +46,7 @@ class Step:
 class Automation:
     """One automation. `at`: local times of a daily schedule; `a_day`: arrivals on a working day, if it has any.
 
-    `grows`: the share by which these grow a week; `bunched`: the spread of how busy its days are, as a share.
+    `bunch`: each arrival is a bunch of about so many, which grows by the share `grows` a week.
     """
 
     tool: Tool
@@ -56,8 +56,8 @@ class Automation:
     steps: tuple[Step, ...]
     at: tuple[time, ...] = ()
     a_day: float = 0.0
+    bunch: float = 0.0
     grows: float = 0.0
-    bunched: float = 0.0
     weekdays_only: bool = False
     repository: str = ""
 
@@ -164,9 +164,9 @@ PRICES: Final = Automation(
         Step("Webhook", _WEBHOOK, 0.002, url="globex/prices"),
         Step("Update price", _HTTP, 0.6, url="https://shop.globex.example/api/prices", method="PUT"),
     ),
-    a_day=84.0,
-    grows=0.07,
-    bunched=0.6,
+    a_day=5.0,
+    bunch=12.0,
+    grows=0.09,
 )
 ALERTS: Final = Automation(
     "n8n",

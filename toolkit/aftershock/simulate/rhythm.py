@@ -46,26 +46,30 @@ def arrivals(
     a_day: float,
     *,
     weekdays_only: bool = False,
-    grows: float = 0.0,
-    bunched: float = 0.0,
 ) -> Iterator[datetime]:
-    """Arrivals, in order: about `a_day` on a working day, at least two on any, mostly in business hours.
-
-    They grow by the share `grows` a week, counted back from the last day; `bunched`: some days are much busier than others.
-    """
+    """Arrivals, in order: about `a_day` on a working day, at least two on any, mostly in business hours."""
     for day in days_between(first, until):
         if weekdays_only and day.weekday() > 4:
             continue
         mean = a_day * _WEEKDAYS[day.weekday()]
-        if grows:
-            mean *= (1 + grows) ** ((day - until).days / 7)
-        if bunched:
-            mean *= random.lognormvariate(-bunched * bunched / 2, bunched)
         count = max(0 if weekdays_only else 2, round(random.gauss(mean, mean**0.5)))
         hours = random.choices(range(24), weights=_HOURS, k=count)
         seconds = sorted(hour * 3600 + random.uniform(0, 3600) for hour in hours)
         for second in seconds:
             yield midnight(day) + timedelta(seconds=second) + _shift(day, second)
+
+
+def bunches(random: Random, first: date, until: date, a_day: float, size: float, grows: float) -> Iterator[datetime]:
+    """Arrivals that come in bunches of about `size` within three quarters of an hour, `a_day` bunches on a working day, in order.
+
+    Bunches differ much in size; they grow by the share `grows` a week, counted back from the last day.
+    """
+    found = []
+    for begin in arrivals(random, first, until, a_day):
+        weeks_ago = (midnight(until) - begin) / timedelta(weeks=1)
+        many = max(1, round(size * (1 + grows) ** -weeks_ago * random.lognormvariate(-0.15, 0.55)))
+        found += [begin + timedelta(minutes=random.uniform(0, 45)) for _ in range(many)]
+    yield from sorted(found)
 
 
 def _shift(day: date, second: float) -> timedelta:

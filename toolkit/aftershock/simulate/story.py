@@ -11,7 +11,7 @@ from aftershock.simulate import fleet, numbering
 from aftershock.simulate.faults import Fault, Handover, Passing, Plan
 from aftershock.simulate.fleet import Automation, Client
 from aftershock.simulate.play import play_steps
-from aftershock.simulate.rhythm import BERLIN, arrivals, local, midnight, schedule
+from aftershock.simulate.rhythm import BERLIN, arrivals, bunches, local, midnight, schedule
 from aftershock.simulate.world import GOOD, Order, Outcome, Run
 
 _UNENDED = ("queued", "running", "waiting")
@@ -103,14 +103,11 @@ class Story:
         random = Random(f"{self.seed}:{automation.name}")
         if automation.a_day:
             workdays = automation.weekdays_only
-            times = arrivals(
-                random,
-                self.first,
-                self.until,
-                automation.a_day,
-                weekdays_only=workdays,
-                grows=automation.grows,
-                bunched=automation.bunched,
+            often = (self.first, self.until, automation.a_day)
+            times = (
+                bunches(random, *often, automation.bunch, automation.grows)
+                if automation.bunch
+                else arrivals(random, *often, weekdays_only=workdays)
             )
             for n, at in enumerate(times, start=4000):
                 plan = Plan(automation, automation.client, at, _TRIGGERS[automation.tool], lead=f"LEAD-{n}")

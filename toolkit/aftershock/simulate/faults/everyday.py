@@ -199,10 +199,10 @@ def _others() -> tuple[Fault, ...]:
         ),
         Overload(
             name="price updates at volume",
-            what="The shop takes some twenty price updates an hour; above that it refuses ever more of them.",
+            what="The shop takes some fifteen price updates an hour; above that it refuses ever more of them.",
             automation="globex / Price updates",
-            breaks_at=24,
-            steep=0.26,
+            breaks_at=36,
+            steep=0.17,
             outcome=_failed("Update price", errors.RATE_LIMIT),
         ),
         Hiccup(
