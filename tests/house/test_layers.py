@@ -11,11 +11,12 @@ import pytest
 from support import ROOT
 
 PACKAGE: Final = ROOT / "toolkit" / "aftershock"
-GROUND: Final = frozenset({"errors", "model", "project"})
+GROUND: Final = frozenset({"errors", "masks", "model", "project"})
 SIBLINGS: Final = frozenset({"adapters", "ledger", "metrics"})
 
 MAY_IMPORT: Final[dict[str, frozenset[str]]] = {
     "errors": frozenset(),
+    "masks": frozenset(),
     "model": frozenset({"errors"}),
     "project": frozenset({"errors", "model"}),
     "assets": GROUND,

@@ -336,3 +336,45 @@ def test_splitting_by_day_sums_up_to_the_week(rows: list[dict[str, Any]], unit: 
     assert parts.totals == whole.totals
     days = [failure_rate(runs(*rows), by=(), unit=unit, period=day).totals for day in period.days()]
     assert {name: sum(day[name] for day in days) for name in whole.totals} == dict(whole.totals)
+
+
+def week(automation: str, day: int, failed: int, n: int) -> list[dict[str, Any]]:
+    return [
+        run(f"{automation} {day} {i}", automation, at(day, 1), "failed" if i < failed else "succeeded")
+        for i in range(n)
+    ]
+
+
+MOVED = {"worse": (1, 40, 20, 40), "same": (4, 40, 5, 40), "none": (0, 30, 0, 50), "better": (9, 20, 1, 30)}
+
+
+def test_a_change_has_the_p_value_of_the_score_test() -> None:
+    # scipy's chi2_contingency without correction is R's prop.test(correct=FALSE).
+    from scipy.stats import chi2_contingency
+
+    rows = [one for name, (x, n, y, m) in MOVED.items() for one in [*week(name, 9, x, n), *week(name, 16, y, m)]]
+    table = failure_rate(runs(*rows), period=W47, compare=True).to_pandas().set_index("automation")
+    for name, (x, n, y, m) in MOVED.items():
+        exact = chi2_contingency([[x, n - x], [y, m - y]], correction=False).pvalue if x + y else 1.0
+        assert table.loc[name, "p_value"] == pytest.approx(exact, rel=3e-7)
+
+
+def test_q_is_about_all_groups_that_can_be_compared() -> None:
+    from aftershock.metrics import benjamini_hochberg
+
+    rows = [one for name, (x, n, y, m) in MOVED.items() for one in [*week(name, 9, x, n), *week(name, 16, y, m)]]
+    rows += [*week("new", 16, 3, 30), *week("rare", 9, 1, 2), *week("rare", 16, 1, 2)]
+    table = failure_rate(runs(*rows), period=W47, compare=True).to_pandas().set_index("automation")
+    assert table.loc[["new", "rare"], ["p_value", "q"]].isna().all(axis=None)
+    assert list(table["q"]) == pytest.approx(list(benjamini_hochberg(table["p_value"]).table["q"]), nan_ok=True)
+    assert benjamini_hochberg(table["p_value"]).n == 4
+
+
+def test_a_single_row_has_its_p_value_for_q() -> None:
+    rows = [*week("a", 9, 1, 20), *week("a", 16, 9, 20)]
+    row = rows_of(failure_rate(runs(*rows), by=(), period=W47, compare=True).table)[0]
+    assert row["q"] == row["p_value"]
+
+
+def test_the_result_has_the_interval_over_all_groups() -> None:
+    assert failure_rate(TEN).interval == wilson(4, 9)

@@ -25,12 +25,12 @@ class LoadBin:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The fitted curve: failure probability with its bounds at some loads."""
+    """The fitted curve: failure probability at some loads, with bounds where they are known."""
 
     load: Sequence[float]
     rate: Sequence[float]
-    low: Sequence[float]
-    high: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ def volume_knee(
         return figure
     if knee:
         _knee(figure, knee, unit)
-    if fitted:
+    if fitted and fitted.low:
         band(figure, list(fitted.load), list(fitted.low), list(fitted.high), fillcolor=LIGHT["bad-soft"])
+    if fitted:
         figure.add_scatter(
             x=list(fitted.load),
             y=list(fitted.rate),

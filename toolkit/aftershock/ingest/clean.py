@@ -12,6 +12,7 @@ import duckdb
 
 from aftershock.adapters.base import CANONICAL, CANONICAL_TYPES
 from aftershock.ingest.redact import needs_redaction_sql, redact_sql
+from aftershock.masks import masked_sql
 from aftershock.project import Privacy
 
 MAX_TEXT: Final = 4000
@@ -86,15 +87,5 @@ def fingerprint_texts(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _fingerprint(kind: str, message: str) -> str:
-    """The same for messages that differ only in quoted values, addresses, ids, times and numbers."""
-    masked = f"left({message}, 2000)"
-    for pattern, word in (
-        (r"https?://[^\s\"''<>]+", "<url>"),
-        (r"[\w.+-]+@[\w-]+\.[\w.]+", "<mail>"),
-        (r"\"[^\"]*\"|''[^'']*''", "<text>"),
-        (r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}", "<id>"),
-        (r"\b[A-Z]{2,}-\d+\b", "<key>"),
-        (r"\b(?:0x)?[0-9a-fA-F]*\d[0-9a-fA-F]*\b", "<n>"),
-    ):
-        masked = f"regexp_replace({masked}, '{pattern}', '{word}', 'g')"
-    return f"left(md5({kind} || '|' || lower({masked})), 16)"
+    """The same for messages that differ only in what `aftershock.masks` takes out: ids, numbers, times, paths, quoted values."""
+    return f"left(md5({kind} || '|' || lower({masked_sql(f'left({message}, 2000)')})), 16)"

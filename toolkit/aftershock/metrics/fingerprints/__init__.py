@@ -2,4 +2,16 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from aftershock.metrics.fingerprints.accuracy import GroupingAccuracy, grouping_accuracy
+from aftershock.metrics.fingerprints.families import ErrorFamilies, error_families
+from aftershock.metrics.fingerprints.templates import Templates, mask, mine_templates
+
+__all__ = [
+    "ErrorFamilies",
+    "GroupingAccuracy",
+    "Templates",
+    "error_families",
+    "grouping_accuracy",
+    "mask",
+    "mine_templates",
+]

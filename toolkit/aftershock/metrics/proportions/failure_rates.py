@@ -49,11 +49,14 @@ def failure_rate(
 
     `compare` adds previous_n, previous_rate, change with change_low and change_high (Newcombe), and verdict:
     `beyond chance`, `no change beyond chance` or `too few to compare` (under 5 in either period). Each verdict is about
-    one group: of forty groups without any change, one or two will stand beyond chance.
+    one group: of forty groups without any change, one or two will stand beyond chance. `q` is about all rows together:
+    of the groups with q under 0.05, one in twenty at most is expected to have not changed (Benjamini-Hochberg over the
+    p_value of each row, the score test of equal rates; both null where there are too few).
 
     Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role; ValueError for a level
     outside (0, 1), an unknown unit, or `compare` or a bucket without a period.
-    Source: Wilson (1927) JASA 22:209, equals R's prop.test(correct=FALSE); Newcombe (1998) Stat Med 17:873, method 10.
+    Source: Wilson (1927) JASA 22:209, equals R's prop.test(correct=FALSE); Newcombe (1998) Stat Med 17:873, method 10;
+    Benjamini and Hochberg (1995) JRSS B 57:289.
     """
     table, units = shares(runs, _QUESTION, by=by, unit=unit, period=period, level=level, roles=roles, compare=compare)
     return FailureRates(table, unit, level, period, _QUESTION.hits_name, units)

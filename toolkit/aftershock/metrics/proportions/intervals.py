@@ -1,7 +1,7 @@
 """Intervals for a share of counted things, and for the difference of two shares.
 
 Wilson is the default everywhere. Clopper-Pearson is for when a guarantee is asked for. Wald is not here on purpose.
-Numbers are held against published tables (tests/metrics/test_intervals.py names each source).
+Numbers are held against published tables (tests/metrics/proportions/test_intervals.py names each source).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def wilson(x: int, n: int, level: float = 0.95) -> Interval:
     Raises: ValueError unless 0 <= x <= n and 0 < level < 1; so do all functions here.
     Source: Wilson (1927) JASA 22:209; equals R's prop.test(correct=FALSE).
     """
-    _check(x, n, level)
+    check_count(x, n, level)
     if n == 0:
-        return _nothing(level, "wilson")
-    z, p = _z(level), x / n
+        return nothing(level, "wilson")
+    z, p = normal_quantile(level), x / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # Algebra says exactly 0 and 1 at the ends; floating point does not.
@@ -42,10 +42,10 @@ def wilson_cc(x: int, n: int, level: float = 0.95) -> Interval:
 
     Source: Newcombe (1998) Stat Med 17:857, method 4; equals R's prop.test(correct=TRUE).
     """
-    _check(x, n, level)
+    check_count(x, n, level)
     if n == 0:
-        return _nothing(level, "wilson_cc")
-    z, p = _z(level), x / n
+        return nothing(level, "wilson_cc")
+    z, p = normal_quantile(level), x / n
     zz = z * z
     down = 2 * x + zz - 1 - z * sqrt(max(zz - 2 - 1 / n + 4 * p * (n - x + 1), 0.0))
     up = 2 * x + zz + 1 + z * sqrt(max(zz + 2 - 1 / n + 4 * p * (n - x - 1), 0.0))
@@ -59,9 +59,9 @@ def clopper_pearson(x: int, n: int, level: float = 0.95) -> Interval:
 
     Source: Clopper and Pearson (1934) Biometrika 26:404; equals R's binom.test.
     """
-    _check(x, n, level)
+    check_count(x, n, level)
     if n == 0:
-        return _nothing(level, "clopper_pearson")
+        return nothing(level, "clopper_pearson")
     tail = (1 - level) / 2
     low = 0.0 if x == 0 else _beta_quantile(tail, x, n - x + 1)
     high = 1.0 if x == n else _beta_quantile(1 - tail, x + 1, n - x)
@@ -73,9 +73,9 @@ def jeffreys(x: int, n: int, level: float = 0.95) -> Interval:
 
     Source: Brown, Cai, DasGupta (2001) Statistical Science 16:101.
     """
-    _check(x, n, level)
+    check_count(x, n, level)
     if n == 0:
-        return _nothing(level, "jeffreys")
+        return nothing(level, "jeffreys")
     tail = (1 - level) / 2
     low = 0.0 if x == 0 else _beta_quantile(tail, x + 0.5, n - x + 0.5)
     high = 1.0 if x == n else _beta_quantile(1 - tail, x + 0.5, n - x + 0.5)
@@ -87,9 +87,9 @@ def mid_p(x: int, n: int, level: float = 0.95) -> Interval:
 
     Source: Lancaster (1961) JASA 56:223; Fagerland, Lydersen, Laake (2017), chapter 2.
     """
-    _check(x, n, level)
+    check_count(x, n, level)
     if n == 0:
-        return _nothing(level, "mid_p")
+        return nothing(level, "mid_p")
     from scipy.stats import binom
 
     tail = (1 - level) / 2
@@ -100,8 +100,8 @@ def mid_p(x: int, n: int, level: float = 0.95) -> Interval:
     def below(p: float) -> float:
         return float(binom.cdf(x, n, p) - binom.pmf(x, n, p) / 2) - tail
 
-    low = 0.0 if x == 0 else _root(above, 0.0, x / n)
-    high = 1.0 if x == n else _root(below, x / n, 1.0)
+    low = 0.0 if x == 0 else root_of(above, 0.0, x / n)
+    high = 1.0 if x == n else root_of(below, x / n, 1.0)
     return Interval(x / n, low, high, n, level, "mid_p")
 
 
@@ -110,18 +110,18 @@ def likelihood_ratio(x: int, n: int, level: float = 0.95) -> Interval:
 
     Source: Fagerland, Lydersen, Laake (2017), chapter 2.
     """
-    _check(x, n, level)
+    check_count(x, n, level)
     if n == 0:
-        return _nothing(level, "likelihood_ratio")
-    threshold, p_hat = _z(level) ** 2, x / n
+        return nothing(level, "likelihood_ratio")
+    threshold, p_hat = normal_quantile(level) ** 2, x / n
 
     def excess(p: float) -> float:
         hit = x * log(p_hat / p) if x else 0.0
         miss = (n - x) * log((1 - p_hat) / (1 - p)) if x < n else 0.0
         return 2 * (hit + miss) - threshold
 
-    low = 0.0 if x == 0 else _root(excess, 1e-300, p_hat)
-    high = 1.0 if x == n else _root(excess, p_hat, 1 - 1e-16)
+    low = 0.0 if x == 0 else root_of(excess, 1e-300, p_hat)
+    high = 1.0 if x == n else root_of(excess, p_hat, 1 - 1e-16)
     return Interval(p_hat, low, high, n, level, "likelihood_ratio")
 
 
@@ -144,13 +144,13 @@ def zero_failure_bound(n: int, level: float = 0.95) -> float | None:
 
     Source: Hanley and Lippman-Hand (1983) JAMA 249:1743.
     """
-    _check(0, n, level)
+    check_count(0, n, level)
     return float(1 - (1 - level) ** (1 / n)) if n else None
 
 
 def rule_of_three(n: int) -> float | None:
     """The same bound at 95 % to say aloud: 3/n, never above 1. Null for n = 0."""
-    _check(0, n, 0.95)
+    check_count(0, n, 0.95)
     return min(RULE_OF_THREE / n, 1.0) if n else None
 
 
@@ -160,8 +160,8 @@ def wilson_expr(
     """`wilson` over columns: (share, low, high), null where n is 0. Doubles throughout: every backend agrees."""
     import ibis
 
-    _check(0, 0, level)
-    z = _z(level)
+    check_count(0, 0, level)
+    z = normal_quantile(level)
     zz = z * z
     total = n.cast("float64").nullif(0.0)
     p = x.cast("float64") / total
@@ -185,18 +185,25 @@ def newcombe_expr(first: Bounds, second: Bounds) -> Bounds:
     return difference, difference - down, difference + up
 
 
-def _check(x: int, n: int, level: float) -> None:
+def check_level(level: float) -> None:
+    """Raises ValueError unless `level` is a share inside (0, 1)."""
     if not 0 < level < 1:
         raise ValueError(f"level: {level!r}: write a share inside (0, 1), such as 0.95")
+
+
+def check_count(x: int, n: int, level: float) -> None:
+    """Raises ValueError unless 0 <= x <= n and 0 < level < 1."""
+    check_level(level)
     if not 0 <= x <= n:
         raise ValueError(f"{x} of {n}: the count must lie between 0 and n")
 
 
-def _nothing(level: float, method: str) -> Interval:
+def nothing(level: float, method: str) -> Interval:
+    """What comes back for nothing counted."""
     return Interval(None, None, None, 0, level, method)
 
 
-def _z(level: float) -> float:
+def normal_quantile(level: float) -> float:
     """The two-sided normal quantile: 1.96 at 95 %."""
     return NormalDist().inv_cdf((1 + level) / 2)
 
@@ -207,7 +214,8 @@ def _beta_quantile(share: float, a: float, b: float) -> float:
     return float(beta.ppf(share, a, b))
 
 
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
+def root_of(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function crosses zero between two places at which it has different signs."""
     from scipy.optimize import brentq
 
     return float(brentq(function, low, high, xtol=_TOLERANCE))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import Any, Final
 
 import ibis
@@ -18,6 +19,7 @@ import pandas as pd
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.periods import Period, name_of
 from aftershock.metrics.proportions.intervals import newcombe_expr, wilson, wilson_expr
+from aftershock.metrics.proportions.two_rates import score_p_value, with_q_values
 from aftershock.metrics.results import Interval
 from aftershock.metrics.units import Unit, dated, roots
 from aftershock.model import COUNTED, FINISHED, ROLES, STATUSES
@@ -97,6 +99,11 @@ class Shares:
         """The share over all groups with its Wilson interval; null where nothing counts."""
         return wilson(self.totals[self.hits_name], self.n, self.level)
 
+    @property
+    def interval(self) -> Interval:
+        """`overall`, under the name that every result has."""
+        return self.overall
+
     def to_pandas(self) -> pd.DataFrame:
         """The table, fetched."""
         return self.table.execute()
@@ -170,10 +177,11 @@ def _tally(units: ir.Table, question: Question, roles: Sequence[str], when: Any)
         "unfinished": UNFINISHED,
     }
     tallies = {name: units.count(where=asked & units.status.isin(words)) for name, words in counts.items()}
-    named = [word for words in question.set_aside.values() for word in words]
-    placed = (*question.counted, *named, *LEFT_OUT, *UNFINISHED)
-    tallies["unknown"] = units.count(where=asked & ~units.status.isin(placed))
-    tallies["other_roles"] = units.count(where=when & ~units.role.isin(list(roles)))
+    # What is left of all: cheaper than to compare every row with every known word once more.
+    of_roles = units.count(where=asked)
+    apart = [tallies[name] for name in counts if name != question.hits_name]
+    tallies["unknown"] = of_roles - reduce(add, apart)
+    tallies["other_roles"] = units.count(where=when) - of_roles
     return tallies
 
 
@@ -191,6 +199,7 @@ def _with_intervals(rows: ir.Table, question: Question, by: list[str], level: fl
         ((change_low > 0) | (change_high < 0), "beyond chance"),
         else_="no change beyond chance",
     )
+    p_value = score_p_value(rows[question.hits_name], rows.n, rows.previous_hits, rows.previous_n)
     changes = {
         "previous_n": rows.previous_n,
         "previous_rate": before[0],
@@ -198,8 +207,9 @@ def _with_intervals(rows: ir.Table, question: Question, by: list[str], level: fl
         "change_low": change_low,
         "change_high": change_high,
         "verdict": verdict,
+        "p_value": too_few.ifelse(ibis.null("float64"), p_value),
     }
-    return rows.select(*columns, **changes)
+    return with_q_values(rows.select(*columns, **changes), by)
 
 
 def _check(

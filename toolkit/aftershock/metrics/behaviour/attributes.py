@@ -1,0 +1,126 @@
+"""`failure_attributes`: what failed runs have that fine runs have not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+
+from aftershock.errors import UnknownColumnError, UnknownNameError
+from aftershock.metrics.behaviour.contingency import fisher_two_sided, measures, q_values
+from aftershock.metrics.proportions.intervals import newcombe_expr, wilson_expr
+from aftershock.metrics.units import dated
+from aftershock.model import COUNTED, FAILURES, ROLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aftershock.metrics.results import Interval
+
+COLUMNS: Final = ("automation", "version", "trigger", "client", "tool", "source")
+
+
+@dataclass(frozen=True)
+class FailureAttributes:
+    """A row per value of each column. `table` is lazy; p, q, phi, odds_ratio and the rank are added when it is fetched."""
+
+    table: ir.Table
+    n: int
+    left_out: int
+    level: float
+    columns: tuple[str, ...] = field(default=COLUMNS)
+
+    @property
+    def interval(self) -> Interval | None:
+        """None: each row has its own."""
+        return None
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The values that separate best first: by how far from 0 the difference is at least, then by its size."""
+        frame = self.table.execute()
+        hit = frame.failures.to_numpy(dtype=float)
+        other_hit = frame.other_failures.to_numpy(dtype=float)
+        cells = (hit, frame.n.to_numpy(dtype=float) - hit, other_hit, frame.other_n.to_numpy(dtype=float) - other_hit)
+        found = measures(*cells)
+        p = fisher_two_sided(*cells)
+        frame = frame.assign(lift=found["lift"], phi=found["phi"], odds_ratio=found["odds_ratio"], p=p, q=q_values(p))
+        at_least = np.maximum(np.maximum(frame.low, -frame.high), 0.0)
+        ranked = frame.assign(at_least=at_least, size=frame.difference.abs(), word=frame.value.fillna("").astype(str))
+        ranked = ranked.sort_values(["at_least", "size", "column", "word"], ascending=[False, False, True, True])
+        return ranked.drop(columns=["size", "word"]).reset_index(drop=True)
+
+
+def failure_attributes(
+    runs: ir.Table,
+    columns: Sequence[str] = COLUMNS,
+    *,
+    min_count: int = 1,
+    level: float = 0.95,
+    roles: Sequence[str] = ("work",),
+) -> FailureAttributes:
+    """For each value of each column: the failure rate of runs that have it beside that of runs that have it not.
+
+    Counts runs that ended and were not cancelled or skipped; all columns are taken as text, and null is a value of its own (the
+    record does not say). One row per column and value with at least `min_count` runs, and at least one run without it: column,
+    value, n, failures, rate, other_n, other_failures, other_rate, difference = rate - other_rate with Newcombe's interval low
+    and high. `to_pandas()` adds lift, phi, odds_ratio, p (Fisher, two-sided), q (Benjamini-Hochberg over all rows), at_least
+    (the end of the interval that is nearer to 0, 0 where it holds 0), and ranks by that.
+
+    What separates is not yet a cause: columns hang together (an automation has one tool), and the retries of one outage are not
+    independent, so p and q are too sure of themselves where failures come in clumps. No runs give no rows.
+
+    Raises: UnknownColumnError; UnknownNameError for an unknown role; ValueError for no columns, a column twice, a level outside (0, 1).
+    Source: Newcombe (1998) Stat Med 17:873, method 10; Fisher (1935); Benjamini and Hochberg (1995) J R Stat Soc B 57:289.
+    """
+    _check(runs, columns, roles)
+    units = dated(runs)
+    counted = units.filter(units.role.isin(list(roles)), units.status.isin(COUNTED))
+    counted = counted.mutate(failed=counted.status.isin(FAILURES))
+    totals = counted.aggregate(total=counted.count(), total_failures=counted.count(where=counted.failed))
+    values = (
+        ibis.union(*(_values(counted, name) for name in columns)) if len(columns) > 1 else _values(counted, columns[0])
+    )
+    rows = values.filter(values.n >= min_count).cross_join(totals)
+    rows = rows.mutate(other_n=rows.total - rows.n, other_failures=rows.total_failures - rows.failures)
+    rows = rows.filter(rows.other_n > 0)
+    rate, other = wilson_expr(rows.failures, rows.n, level), wilson_expr(rows.other_failures, rows.other_n, level)
+    difference, low, high = newcombe_expr(rate, other)
+    table = rows.select(
+        "column",
+        "value",
+        "n",
+        "failures",
+        "other_n",
+        "other_failures",
+        rate=rate[0],
+        other_rate=other[0],
+        difference=difference,
+        low=low,
+        high=high,
+    )
+    n, given = int(counted.count().execute()), int(runs.count().execute())
+    return FailureAttributes(table.order_by("column", "value"), n, given - n, level, tuple(columns))
+
+
+def _values(counted: ir.Table, name: str) -> ir.Table:
+    value = counted[name].cast("string")
+    rows = counted.select(value=value, failed=counted.failed)
+    counts = rows.group_by("value").aggregate(n=rows.count(), failures=rows.count(where=rows.failed))
+    return counts.select("value", "n", "failures", column=ibis.literal(name))
+
+
+def _check(runs: ir.Table, columns: Sequence[str], roles: Sequence[str]) -> None:
+    if not columns:
+        raise ValueError("columns: none given: name at least one, such as 'version'")
+    for name in columns:
+        if name not in runs.columns:
+            raise UnknownColumnError(name, runs.columns)
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"columns: {', '.join(columns)}: name each once")
+    for role in roles:
+        if role not in ROLES:
+            raise UnknownNameError("role", role, ROLES)
