@@ -486,7 +486,7 @@ Unexpected payload found for message {n}, dataLen {n}""",
 
 def made_log(style: str, lines: int = 2_000, seed: int = 0) -> tuple[list[str], list[int]]:
     """(messages, the number of the statement each was made by)."""
-    chance = random.Random(f"{style} {seed}")  # noqa: S311 - made-up messages, no secret
+    chance = random.Random(f"{style} {seed}")
     statements = [_statement(text) for text in STYLES[style].strip("\n").split("\n")]
     weights = [1 / (place + 1) for place in range(len(statements))]
     labels = chance.choices(range(len(statements)), weights, k=lines)

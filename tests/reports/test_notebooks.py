@@ -20,8 +20,8 @@ def code_cells(path: Path) -> list[Any]:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_there_are_three() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["client", "explore", "fleet"]
+def test_there_are_four() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["client", "explore", "fleet", "patterns"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -58,7 +58,7 @@ def naive(template: str, t: str, a: str, b: str) -> Verdict:
     return {
         "responded_existence": bool(at_b),
         "response": all(b in t[i + 1 :] for i in at_a),
-        "alternate_response": all(b in t[i + 1 : j] for i, j in zip(at_a, next_a, strict=True)),
+        "alternate_response": all(b in t[i + 1 : j] for i, j in zip(at_a, next_a, strict=False)),
         "chain_response": all(t[i + 1 : i + 2] == b for i in at_a),
         "not_response": all(b not in t[i + 1 :] for i in at_a),
         "not_chain_response": all(t[i + 1 : i + 2] != b for i in at_a),

@@ -21,7 +21,6 @@ from aftershock.metrics import (
     CoFailures,
     ErrorFamilies,
     FailureByLoad,
-    FailureChanges,
     Funnel,
     HourOfWeekBaseline,
     KaplanMeier,
@@ -167,8 +166,8 @@ def _co_failures(result: CoFailures, *, most: int = 12, level: float = 0.05) -> 
     return co_failure.co_failure_matrix(pairs, names)
 
 
-def marks(changes: FailureChanges, versions: Sequence[tuple[Any, str]] = ()) -> list[Mark]:
-    """The changes of one automation's failure rate, and its version starts (day, name), for `failure_rate_by_day`."""
+def marks(changes: pd.DataFrame, versions: Sequence[tuple[Any, str]] = ()) -> list[Mark]:
+    """Changes of one failure rate (rows of `FailureChanges.table`) and version starts (day, name), for `failure_rate_by_day`."""
     found = [
         Mark(
             _date(row["day"]),
@@ -177,7 +176,7 @@ def marks(changes: FailureChanges, versions: Sequence[tuple[Any, str]] = ()) -> 
             _date(row["low_day"]),
             _date(row["high_day"]),
         )
-        for row in changes.table.to_dict("records")
+        for row in changes.to_dict("records")
     ]
     return found + [Mark(_date(day), name, "version") for day, name in versions]
 

@@ -14,23 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aftershock
-from aftershock.charts.failure_rate import Day, failure_rate_by_day
-from aftershock.metrics import covered_days, failure_rate
+from aftershock.charts.failure_rate import failure_rate_by_day
 from aftershock.reports import blocks
+from aftershock.reports.blocks.changes import briefly, in_words
 from aftershock.reports.blocks.markup import Block, day, interval, percent
 from aftershock.reports.views.attention import attention_of
 from aftershock.reports.views.calendar import strips_of
+from aftershock.reports.views.changes import Shifts, marks_of_rate, shifts_of
+from aftershock.reports.views.errors import errors_of
 from aftershock.reports.views.fleet import clients_of_fleet, runs_of_nobody, worst_automations
 from aftershock.reports.views.numbers import arrived_number, silent_number, succeeded_number, told_number
+from aftershock.reports.views.pictures import calendar_of, days_of, picture_of, rate_of, table_of, within
 from aftershock.reports.views.records import Arrived, arrived_of, out_of_step_of, pairs_of
-from aftershock.reports.views.recovery import recoveries_of
+from aftershock.reports.views.recovery import lasting_of, recoveries_of
 from aftershock.reports.views.scope import Scope, open_scope
 from aftershock.reports.views.sources import files_of, refused_of, sources_of_page
 from aftershock.reports.views.summary import sentences_of
+from aftershock.reports.views.together import together_of
+from aftershock.reports.views.volume import knees_of
 from aftershock.reports.views.work import became, sources_with_notices, work_of
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
     from aftershock.expectations import Reconciliation
+    from aftershock.metrics.periods import Period
     from aftershock.metrics.proportions.failure_rates import FailureRates
     from aftershock.metrics.proportions.silent import SilentFailures
 
@@ -43,6 +52,9 @@ _WHY_LEFT_OUT = {
     "log records set aside": "They hold no run: planned runs, heartbeats, duplicate rows.",
     "log records refused": "They could not be read; `aftershock rejects` says why.",
 }
+
+
+_WEEKS_OF_CHANGES = 6
 
 
 class ReportPage(Scope):
@@ -102,8 +114,11 @@ class ReportPage(Scope):
         return blocks.in_step(pairs_of(records), found)
 
     def failure_rate_by_day(self, days: int = 42) -> Block:
-        """The chart of the failure rate by day, gaps in the log hatched."""
-        shown = self._days(days)
+        """The chart of the failure rate by day, gaps in the log hatched, with its changes; for a client also whose they are."""
+        stretch = self.stretch(days)
+        shown = days_of(self, self.runs, stretch)
+        shifts = self._shifts(stretch)
+        marks = marks_of_rate(self, stretch, shifts)
         rows = [
             (
                 f"{at.day:%a} {day(at.day)}",
@@ -117,11 +132,12 @@ class ReportPage(Scope):
         head = ("Day", "Failed", "n", "Share", "Range")
         return blocks.chart(
             "failure_rate_by_day",
-            failure_rate_by_day(shown),
+            failure_rate_by_day(shown, marks),
             head=head,
             rows=rows,
-            numbers={"days": shown},
+            numbers={"days": shown, "marks": marks, "changes": shifts.sure},
             numeric=(1, 2, 3, 4),
+            said=in_words(shifts.sure, n=shifts.n, left_out=shifts.left_out) if self.client else (),
         )
 
     def day_by_day(self, days: int = 28) -> Block:
@@ -133,7 +149,49 @@ class ReportPage(Scope):
         """What happened when it failed, who was told, how it recovered."""
         stretch = self.stretch(days)
         rows = recoveries_of(self.work(stretch), self._notifying)
-        return blocks.if_a_step_fails(rows, stretch=f"the {days} days to {day(stretch.last)}")
+        return blocks.if_a_step_fails(rows, stretch=_days_to(stretch, days), incidents=lasting_of(self, stretch))
+
+    def at_what_volume(self, days: int = 42) -> Block:
+        """From which volume on an automation fails more; nothing where the logs do not bear it."""
+        stretch = self.stretch(days)
+        knees = knees_of(self, stretch)
+        return blocks.at_what_volume(
+            knees.found, looked=knees.looked, too_few=knees.too_few, stretch=_days_to(stretch, days)
+        )
+
+    def since_when(self, days: int = 42) -> Block:
+        """Since when which automation fails more, or less, and what began then."""
+        stretch = self.stretch(days)
+        found = self._shifts(stretch)
+        return blocks.since_when(
+            found.sure,
+            found.unsure,
+            n=found.n,
+            left_out=found.left_out,
+            false_share=found.false_share,
+            stretch=_days_to(stretch, days),
+        )
+
+    def errors(self, days_before: int = 42) -> Block:
+        """The failures of the period by error family, and which of them the days before did not know."""
+        found = errors_of(self, days_before)
+        return blocks.errors(
+            found.families,
+            found.figure,
+            n=found.n,
+            silent=found.silent,
+            days_before=found.days_before,
+            zone=self.period.time_zone,
+            blind="" if self.coverage.share else "Cannot tell: no log.",
+        )
+
+    def fail_together(self, days: int = 42) -> Block:
+        """Automations that fail in the same hours; nothing where that is no more than chance."""
+        stretch = self.stretch(days)
+        found = together_of(self, stretch)
+        return blocks.fail_together(
+            found.groups, tested=found.tested, verdict=found.verdict, stretch=_days_to(stretch, days)
+        )
 
     def clients(self, rates: FailureRates, silent: SilentFailures, records: Reconciliation) -> Block:
         """All clients side by side. `rates` and `silent` are grouped by client."""
@@ -147,9 +205,8 @@ class ReportPage(Scope):
 
     def worst_automations(self, rates: FailureRates) -> Block:
         """Automations with most failures. `rates` is grouped by client, automation and tool."""
-        rows, numbers = worst_automations(rates)
-        head = ("Automation", "Failed", "n", "Share", "95%", "Change, points")
-        lead = "By the lower end of the interval, so that a few runs do not make an automation the worst."
+        worst = worst_automations(rates)
+        head = ("Automation", "Failed", "n", "Raw share", "Likely share", "95%", "Change, points")
         nothing = (
             "No automation has a failed run in the logs of this period."
             if self.coverage.share
@@ -157,12 +214,12 @@ class ReportPage(Scope):
         )
         return blocks.listing(
             "Worst automations",
-            lead,
+            worst.order,
             head,
-            rows,
+            worst.rows,
             id="worst-automations",
-            numbers=numbers,
-            numeric=(1, 2, 3, 4, 5),
+            numbers=worst.numbers,
+            numeric=(1, 2, 3, 4, 5, 6),
             nothing=nothing,
         )
 
@@ -220,6 +277,31 @@ class ReportPage(Scope):
             brand=self.project.name,
         )
 
+    def over(self, days: int) -> ReportPage:
+        """The same page over that many days up to the period's last one."""
+        return ReportPage(self.ledger, self.client_id, self.stretch(days))
+
+    def within(self, span: Period) -> ir.Table:
+        """The runs of a stretch of time, for metrics that take no period."""
+        return within(self.runs, span)
+
+    def picture(self, result: Any, name: str = "", **options: Any) -> Block:
+        """A metric's chart with its numbers beside it. `options` go to the chart (see `charts.draw`)."""
+        return picture_of(result, name or type(result).__name__, **options)
+
+    def table(self, frame: pd.DataFrame, name: str) -> Block:
+        """A data frame as a table of the page, under `name` in report.json."""
+        return table_of(frame, name)
+
+    def failure_rate_of(self, automation: str, days: int = 42) -> Block:
+        """One automation's failure rate by day, with its changes and the versions that began."""
+        return rate_of(self, automation, self.stretch(days))
+
+    def calendar(self, days: int = 42) -> Block:
+        """The strip of days of each automation, as a chart to take apart."""
+        stretch = self.stretch(days)
+        return calendar_of(strips_of(self, self.work(stretch), stretch))
+
     def work(self, period: Any) -> Any:
         """Work of a period, retries taken together: a data frame (see `views.work.work_of`)."""
         if period.name not in self._work:
@@ -237,22 +319,25 @@ class ReportPage(Scope):
     def _attention(self, records: Reconciliation) -> list[blocks.Attention]:
         """What needs attention: worked out once, since the answer counts it and the list shows it."""
         if self._found is None or self._found[0] is not records:
-            self._found = (records, attention_of(self, records))
+            shifts = self._shifts(self.stretch(_WEEKS_OF_CHANGES * 7)).sure if self.client else []
+            rises = {one.automation: briefly(one) for one in shifts if one.stands and one.direction == "rose"}
+            self._found = (records, attention_of(self, records, rises))
         return self._found[1]
 
     _found: tuple[Reconciliation, list[blocks.Attention]] | None = None
 
+    def _shifts(self, stretch: Period) -> Shifts:
+        """Worked out once: the list of what needs attention, the chart and the table of changes say the same."""
+        if stretch.name not in self._shifts_of:
+            self._shifts_of[stretch.name] = shifts_of(self, stretch)
+        return self._shifts_of[stretch.name]
+
+    @cached_property
+    def _shifts_of(self) -> dict[str, Shifts]:
+        return {}
+
     def _arrived(self, records: Reconciliation) -> Arrived | None:
         return arrived_of(records) if records.expectations else None
-
-    def _days(self, days: int) -> list[Day]:
-        stretch = self.stretch(days)
-        rates = failure_rate(self.runs, by=("day",), period=stretch).to_pandas()
-        by_day = {_date(row.day): row for row in rates.itertuples()}
-        covered = covered_days(self.ledger.coverage, stretch, sources=self.sources).execute()
-        shares = covered.groupby("day")["share"].max() if len(covered) else {}
-        logged = {_date(at) for at, share in dict(shares).items() if share > 0}
-        return [_day(period.first, by_day.get(period.first), period.first in logged) for period in stretch.days()]
 
 
 def open_page(project: str | Path = ".", *, client: str = "", period: str = "", snapshot: int = 0) -> ReportPage:
@@ -264,11 +349,5 @@ def open_page(project: str | Path = ".", *, client: str = "", period: str = "", 
     return ReportPage(scope.ledger, scope.client_id, scope.period)
 
 
-def _day(at: Any, row: Any, log: bool) -> Day:
-    if row is None or not int(row.n):
-        return Day(at, 0, 0, None, None, None, log=log or row is not None)
-    return Day(at, int(row.n), int(row.failures), float(row.rate), float(row.low), float(row.high))
-
-
-def _date(value: Any) -> Any:
-    return value.date() if hasattr(value, "date") else value
+def _days_to(stretch: Period, days: int) -> str:
+    return f"the {days} days to {day(stretch.last)}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -29,10 +30,20 @@ class FailureAttributes:
     """A row per value of each column. `table` is lazy; p, q, phi, odds_ratio and the rank are added when it is fetched."""
 
     table: ir.Table
-    n: int
-    left_out: int
     level: float
-    columns: tuple[str, ...] = field(default=COLUMNS)
+    columns: tuple[str, ...]
+    counted: ir.Table = field(repr=False, compare=False)
+    runs: ir.Table = field(repr=False, compare=False)
+
+    @cached_property
+    def n(self) -> int:
+        """How many runs count."""
+        return int(self.counted.count().execute())
+
+    @cached_property
+    def left_out(self) -> int:
+        """Runs of other roles, and those that were cancelled, skipped or have not ended."""
+        return int(self.runs.count().execute()) - self.n
 
     @property
     def interval(self) -> Interval | None:
@@ -40,7 +51,8 @@ class FailureAttributes:
         return None
 
     def to_pandas(self) -> pd.DataFrame:
-        """The values that separate best first: by how far from 0 the difference is at least, then by its size."""
+        """The values that separate best first: by how far from 0 the difference is at least, then by its size; of two that part
+        the runs alike (a column of two values), the one that fails more."""
         frame = self.table.execute()
         hit = frame.failures.to_numpy(dtype=float)
         other_hit = frame.other_failures.to_numpy(dtype=float)
@@ -49,9 +61,16 @@ class FailureAttributes:
         p = fisher_two_sided(*cells)
         frame = frame.assign(lift=found["lift"], phi=found["phi"], odds_ratio=found["odds_ratio"], p=p, q=q_values(p))
         at_least = np.maximum(np.maximum(frame.low, -frame.high), 0.0)
-        ranked = frame.assign(at_least=at_least, size=frame.difference.abs(), word=frame.value.fillna("").astype(str))
-        ranked = ranked.sort_values(["at_least", "size", "column", "word"], ascending=[False, False, True, True])
-        return ranked.drop(columns=["size", "word"]).reset_index(drop=True)
+        ranked = frame.assign(
+            at_least=at_least,
+            size=frame.difference.abs().round(12),
+            near=at_least.round(12),
+            word=frame.value.fillna("").astype(str),
+        )
+        ranked = ranked.sort_values(
+            ["near", "size", "difference", "column", "word"], ascending=[False, False, False, True, True]
+        )
+        return ranked.drop(columns=["size", "near", "word"]).reset_index(drop=True)
 
 
 def failure_attributes(
@@ -79,11 +98,10 @@ def failure_attributes(
     _check(runs, columns, roles)
     units = dated(runs)
     counted = units.filter(units.role.isin(list(roles)), units.status.isin(COUNTED))
-    counted = counted.mutate(failed=counted.status.isin(FAILURES))
-    totals = counted.aggregate(total=counted.count(), total_failures=counted.count(where=counted.failed))
-    values = (
-        ibis.union(*(_values(counted, name) for name in columns)) if len(columns) > 1 else _values(counted, columns[0])
-    )
+    cells = _cells(counted, columns)
+    totals = cells.aggregate(total=_sum(cells.n), total_failures=_sum(cells.failures))
+    parts = [_values(cells, place, name) for place, name in enumerate(columns)]
+    values = ibis.union(*parts) if len(parts) > 1 else parts[0]
     rows = values.filter(values.n >= min_count).cross_join(totals)
     rows = rows.mutate(other_n=rows.total - rows.n, other_failures=rows.total_failures - rows.failures)
     rows = rows.filter(rows.other_n > 0)
@@ -102,15 +120,24 @@ def failure_attributes(
         low=low,
         high=high,
     )
-    n, given = int(counted.count().execute()), int(runs.count().execute())
-    return FailureAttributes(table.order_by("column", "value"), n, given - n, level, tuple(columns))
+    return FailureAttributes(table.order_by("column", "value"), level, tuple(columns), counted, runs)
 
 
-def _values(counted: ir.Table, name: str) -> ir.Table:
-    value = counted[name].cast("string")
-    rows = counted.select(value=value, failed=counted.failed)
-    counts = rows.group_by("value").aggregate(n=rows.count(), failures=rows.count(where=rows.failed))
+def _cells(counted: ir.Table, columns: Sequence[str]) -> ir.Table:
+    """A row per combination of values: one pass over the runs, whatever the number of columns."""
+    values = {f"value_{place}": counted[name].cast("string") for place, name in enumerate(columns)}
+    rows = counted.select(**values, failed=counted.status.isin(FAILURES))
+    return rows.group_by(list(values)).aggregate(n=rows.count(), failures=rows.count(where=rows.failed))
+
+
+def _values(cells: ir.Table, place: int, name: str) -> ir.Table:
+    rows = cells.select("n", "failures", value=cells[f"value_{place}"])
+    counts = rows.group_by("value").aggregate(n=_sum(rows.n), failures=_sum(rows.failures))
     return counts.select("value", "n", "failures", column=ibis.literal(name))
+
+
+def _sum(counts: Any) -> Any:
+    return counts.sum().fill_null(0).cast("int64")
 
 
 def _check(runs: ir.Table, columns: Sequence[str], roles: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ _COMMON_SHARE = 0.5
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Automations that fail together. `hours` counts bins in which at least two failed; `shared` names what their failures have in common."""
+    """Automations that fail together. `bins` counts those in which at least two failed; `shared` names what their failures have in common."""
 
     automations: tuple[str, ...]
     bins: int

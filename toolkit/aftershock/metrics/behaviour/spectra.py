@@ -59,11 +59,12 @@ def periodicity(
     The periodogram (a tenth of each end tapered, padded to a length of factors 2, 3 and 5) gives the candidate: the period that stands highest above the
     background.
     `red` takes a series that only remembers its last value as chance, `white` one without memory. A candidate counts
-    if its p over all frequencies is at most 1 - level and the autocorrelation has a hill there (Vlachos: a rise, then a fall). Null for fewer than 16 values or a constant series.
+    if its p over all frequencies is at most 1 - level and the autocorrelation has a hill there (Vlachos:
+    a rise, then a fall). Null for fewer than 16 values or a constant series.
 
     Raises: ValueError for a value that is not finite, a step not above 0, another detrend or background, a level outside (0, 1).
-    Source: Vlachos, Yu and Castelli (2005) SIAM SDM 449 (autoperiod); Torrence and Compo (1998) BAMS 79:61 (red background); candidates equal
-    those of R's spec.pgram.
+    Source: Vlachos, Yu and Castelli (2005) SIAM SDM 449 (autoperiod); Torrence and Compo (1998) BAMS 79:61 (red background);
+    taper, detrending and padding as R's spec.pgram.
     """
     y = np.asarray(values, dtype=float)
     _check(y, step, detrend, background, level)

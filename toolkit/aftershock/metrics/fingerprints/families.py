@@ -133,7 +133,9 @@ def _groups(failures: ir.Table, since: Any) -> pd.DataFrame:
         if since is None
         else (failures.moment > ibis.literal(since)).ifelse(failures.moment, ibis.null())
     )
-    return (
+    import pandas as pd
+
+    groups = (
         failures.group_by(keys)
         .aggregate(
             n=failures.count(),
@@ -144,6 +146,9 @@ def _groups(failures: ir.Table, since: Any) -> pd.DataFrame:
         )
         .execute()
     )
+    for name in ("first_seen", "last_seen", "again"):
+        groups[name] = pd.to_datetime(groups[name], utc=True)  # Spark's come without a zone
+    return groups
 
 
 def _named(groups: pd.DataFrame, held: pd.DataFrame | None) -> pd.DataFrame:

@@ -99,8 +99,8 @@ def incidents(
         raise ValueError(f"abandoned_after: {abandoned_after!r}: write a number above 0, or None")
     counted = outcomes(runs, until=until, by=by, unit=unit, roles=roles)
     edges = turns(counted)
-    rows = _paired(edges.filter(edges.turns))
-    rows = _censored_at_gaps(rows.mutate(watched_until=end_of(counted, until)), covers)
+    edges = edges.mutate(watched_until=end_of(edges, until))
+    rows = _censored_at_gaps(_paired(edges.filter(edges.turns)), covers)
     table = _told(rows, key_of(runs), by, abandoned_after)
     return Incidents(table, tuple(by), unit, counted, runs)
 
@@ -144,12 +144,13 @@ def turns(counted: ir.Table) -> ir.Table:
         was_failed=counted.is_failed.lag(1).over(order),
         will_fail=counted.is_failed.lead(1).over(order),
         place=ibis.row_number().over(order).cast("int64"),
-        first_at=counted.happened_at.first().over(order),
     )
     begins = marked.is_failed & ~marked.was_failed.fill_null(False)
     ends = ~marked.is_failed & marked.was_failed.fill_null(False)
     last = marked.will_fail.isnull()
     kept = marked.filter(begins | ends | last | marked.was_failed.isnull())
+    # The first row of each automation is among them, so the first time need not be looked up for every row of the log.
+    kept = kept.mutate(first_at=kept.happened_at.min().over(ibis.window(group_by=kept.incident_key)))
     begins = kept.is_failed & ~kept.was_failed.fill_null(False)
     ends = ~kept.is_failed & kept.was_failed.fill_null(False)
     return kept.mutate(begins=begins, turns=begins | ends | (kept.is_failed & kept.will_fail.isnull()))
@@ -239,9 +240,9 @@ def waited(rows: ir.Table, abandoned_after: float) -> tuple[ir.FloatingValue, ir
     return wait, ((rows.gaps >= 2) & (seconds(rows.last_at, rows.watched_until) > wait)).fill_null(False)
 
 
-def end_of(counted: ir.Table, until: datetime | None) -> ir.TimestampValue:
-    """Until when is watched: as told, else the newest outcome."""
-    return moment(until) if until is not None else counted.happened_at.max().as_scalar()
+def end_of(edges: ir.Table, until: datetime | None) -> ir.TimestampValue:
+    """Until when is watched: as told, else the newest outcome. Each automation's last row is among its `turns`."""
+    return moment(until) if until is not None else edges.happened_at.max().over(ibis.window())
 
 
 def key_of(runs: ir.Table) -> str:

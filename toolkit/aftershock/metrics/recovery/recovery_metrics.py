@@ -161,7 +161,8 @@ def time_between_failures(
     if abandoned_after is not None and not abandoned_after > 0:
         raise ValueError(f"abandoned_after: {abandoned_after!r}: write a number above 0, or None")
     counted = outcomes(runs, until=until, by=by, unit=unit, roles=roles)
-    edges = turns(counted).mutate(watched_until=end_of(counted, until))
+    edges = turns(counted)
+    edges = edges.mutate(watched_until=end_of(edges, until))
     every = ibis.window(group_by=edges.incident_key)
     rows = edges.mutate(last_at=edges.happened_at.max().over(every), gaps=edges.place.max().over(every))
     rows = rows.filter(rows.begins | (rows.place == 0))

@@ -8,7 +8,7 @@ attempt failed. `run`: each failed run, retries too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import ibis
 import ibis.expr.types as ir

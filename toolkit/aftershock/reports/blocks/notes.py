@@ -17,6 +17,8 @@ DEFINITIONS = {
     "In step": "A record that one automation handled was handled by the next one too, within the time agreed.",
     "Cannot tell": "The log that would say is missing. It is neither good nor bad news; the missing input is named.",
     "Change": "“Beyond chance” means that the 95% range of the difference leaves out zero.",
+    "Since about": "The likeliest first day of another failure rate; in brackets the days that it may have been, at 95%. "
+    "That something began then does not make it the reason.",
 }
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from aftershock.reports.blocks.markup import Block, count, lasting, name, number, section, table
 
+FEWEST = 5  # incidents, to speak of half of them
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
@@ -34,8 +37,25 @@ class Recovery:
         return self.halted + self.retried + self.silent
 
 
-def if_a_step_fails(rows: Sequence[Recovery], *, stretch: str) -> Block:
-    """A row per automation, those with most unrecovered failures first."""
+@dataclass(frozen=True, kw_only=True)
+class Lasting:
+    """How long incidents last: from an automation's first failed run to its next good one, `unseen` of n not seen to end.
+
+    `half_s` and `most_s`: within which half and nine of ten are over, each with its bounds; None: not seen.
+    """
+
+    n: int
+    unseen: int = 0
+    half_s: float | None = None
+    half_low_s: float | None = None
+    half_high_s: float | None = None
+    most_s: float | None = None
+    most_low_s: float | None = None
+    most_high_s: float | None = None
+
+
+def if_a_step_fails(rows: Sequence[Recovery], *, stretch: str, incidents: Lasting | None = None) -> Block:
+    """A row per automation, those with most unrecovered failures first; above them how long it took until a run was good again."""
     ranked = sorted(rows, key=lambda row: (-row.halted, -row.silent, -row.failures, row.automation))
     body = table(
         ("Automation", "What happened when it failed", "Who was told", "How it recovered"),
@@ -44,9 +64,35 @@ def if_a_step_fails(rows: Sequence[Recovery], *, stretch: str) -> Block:
         stack=True,
     )
     lead = f"What the logs of {stretch} show for each automation."
-    return Block(
-        "if_a_step_fails", section("If a step fails", lead, [body], id="if-a-step-fails"), {"automations": ranked}
-    )
+    above = [Markup('<p class="note">{}</p>').format(how_long(incidents))] if incidents and incidents.n else []
+    numbers = {"automations": ranked, "incidents": incidents}
+    return Block("if_a_step_fails", section("If a step fails", lead, [*above, body], id="if-a-step-fails"), numbers)
+
+
+def how_long(found: Lasting) -> str:
+    """`Half of n = 12 were over within 36 min (95%: 18 min to 1 h 10 min), 9 of 10 within 4 h (...).`; those not over count in n."""
+    what = "From an automation's first failed run to its next good one: "
+    if found.n < FEWEST:
+        over = f", {number(found.n - found.unseen)} of them seen to end" if found.unseen else ", all over"
+        return f"{what}{count(found.n, 'incident')}{over}; too few to say how long one takes."
+    if found.half_s is None:
+        return f"{what}of n = {number(found.n)} incidents only {number(found.n - found.unseen)} were seen to end: how long half of them take, nobody can tell."
+    text = f"{what}half of n = {number(found.n)} incidents were over within {_within(found.half_s, found.half_low_s, found.half_high_s)}"
+    if found.most_s is None:
+        text += "; within which time 9 of 10 are over, nobody can tell yet"
+    else:
+        text += f", 9 of 10 within {_within(found.most_s, found.most_low_s, found.most_high_s)}"
+    if found.unseen:
+        text += f". {number(found.unseen)} {'was' if found.unseen == 1 else 'were'} not seen to end: counted with the time so far"
+    return text + ". A good run does not repair what the failed one left undone."
+
+
+def _within(at: float, low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return lasting(at)
+    if high is None:
+        return f"{lasting(at)} (95%: {lasting(low)} or more)"
+    return f"{lasting(at)} (95%: {lasting(low) if low is not None else 'anything'} to {lasting(high)})"
 
 
 def what_happened(row: Recovery) -> str:

@@ -49,6 +49,7 @@ class Cause:
     severe: bool = False
     unquoted: bool = False  # a run of several clients, on the page of one
     then: str = ""
+    risen: str = ""
 
     @property
     def records(self) -> list[str]:
@@ -56,13 +57,22 @@ class Cause:
         return list({**self.missing, **self.late, **self.unclear})
 
 
-def attention_of(scope: Scope, records: Reconciliation) -> list[Attention]:
-    """One item per cause: records out of step, work that ended failed, successes that were none, holes in the log, stuck runs."""
+def attention_of(
+    scope: Scope, records: Reconciliation, rises: Mapping[str, str] | None = None
+) -> list[Attention]:
+    """One item per cause: records out of step, work that ended failed, successes that were none, holes in the log, stuck runs.
+
+    `rises`: automation -> a sentence that says since when it fails more often; the cause that hit most of its runs carries it.
+    """
     causes: dict[_Identity, Cause] = {}
     _from_runs(causes, scope)
     _from_records(causes, records, scope)
     _from_gaps(causes, scope)
     _from_stuck(causes, scope)
+    for automation, sentence in (rises or {}).items():
+        failed = [cause for cause in causes.values() if cause.automation == automation and cause.status in FAILURES]
+        if failed:
+            max(failed, key=lambda cause: cause.n_runs).risen = sentence
     zone, fleet = scope.period.time_zone, scope.client is None
     return sorted((_item(cause, zone, fleet) for cause in causes.values()), key=lambda item: -item.weight)
 
@@ -242,7 +252,8 @@ def _run(cause: Cause) -> tuple[Markup, Markup, str]:
     if cause.unclear and not hit:
         said += Markup("Whether {} got through, nobody can tell. ").format(count(len(cause.unclear), cause.entity))
     step = "check the targets, then replay what is not there" if cause.records else "look at the first of these runs"
-    return title, said + _names(cause), step
+    risen = Markup(" {}").format(cause.risen) if cause.risen else Markup("")
+    return title, said + _names(cause) + risen, step
 
 
 def _gap(cause: Cause) -> tuple[Markup, Markup, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import ibis
 from markupsafe import Markup
 
 from aftershock.expectations import Reconciliation
-from aftershock.metrics import coverage
+from aftershock.metrics import Ranking, coverage, ranking
 from aftershock.metrics.units import dated
 from aftershock.model import FAILURES
 from aftershock.reports.blocks.markup import interval, name, number, percent
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aftershock.reports.views.scope import Scope
 
 Row = tuple[Markup | str, ...]
+FALSE: Final = 0.05  # the share of changes called real that may be chance
 
 
 def clients_of_fleet(
@@ -46,10 +48,27 @@ def clients_of_fleet(
     return rows, numbers
 
 
-def worst_automations(rates: FailureRates, most: int = 15) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Automations with failures, by the lower end of their interval: few runs do not make an automation the worst."""
+@dataclass(frozen=True)
+class Worst:
+    """The automations that fail most: what is shown of them, their numbers, and the sentence that says how they are ordered."""
+
+    rows: list[Row]
+    numbers: list[dict[str, Any]]
+    order: str
+
+
+def worst_automations(rates: FailureRates, most: int = 15) -> Worst:
+    """Automations with failures, by what each surely fails at: the lower end of an estimate that learns from all of them.
+
+    A change counts as one only where its q-value says so, since all automations are compared.
+    """
     table = rates.to_pandas()
-    table = table[table.failures > 0].sort_values(["low", "rate"], ascending=False).head(most)
+    table = table[table.n > 0].reset_index(drop=True)
+    ranked = ranking(table.failures, table.n)
+    table = table.join(ranked.table.set_index("name")[["posterior", "posterior_low", "posterior_high"]])
+    told_apart = ranked.fit.alpha is not None
+    order = ["posterior_low", "rate", "n"] if told_apart else ["low", "rate", "n"]
+    table = table[table.failures > 0].sort_values(order, ascending=False, kind="stable").head(most)
     numbers = [_plain(row) for row in table.to_dict("records")]
     rows: list[Row] = [
         (
@@ -59,12 +78,23 @@ def worst_automations(rates: FailureRates, most: int = 15) -> tuple[list[Row], l
             number(row["failures"]),
             number(row["n"]),
             percent(row["rate"]),
-            interval(row["low"], row["high"]).removeprefix("95%: "),
+            percent(row["posterior"]),
+            interval(row["posterior_low"], row["posterior_high"]).removeprefix("95%: "),
             _moved(row),
         )
         for row in numbers
     ]
-    return rows, numbers
+    return Worst(rows, numbers, _order(ranked, told_apart))
+
+
+def _order(ranked: Ranking, told_apart: bool) -> str:
+    overall = f"{percent(ranked.interval.estimate)} of n = {number(ranked.n)}"
+    if not told_apart:
+        return f"Their rates differ no more than chance makes them: each is likely to fail as all do, {overall}. In order of the lower end of their own interval."
+    return (
+        f"In order of the lower end of the likely share: what each surely fails at. It draws the raw share towards that of all ({overall}), "
+        "the more the fewer its runs, so that a few runs do not make an automation the worst."
+    )
 
 
 def runs_of_nobody(scope: Scope) -> tuple[list[Row], list[dict[str, Any]]]:
@@ -107,6 +137,7 @@ def _numbers(
         "high": _value(rate, "high"),
         "change": _value(rate, "change"),
         "verdict": getattr(rate, "verdict", "") or "",
+        "q": _value(rate, "q"),
         "silent": int(hollow.silent) if hollow is not None else 0,
         "judged": int(step.n) if step is not None else 0,
         "in_step": int(step.in_step) if step is not None else 0,
@@ -145,7 +176,9 @@ def _moved(row: dict[str, Any]) -> str:
         return "too few"
     arrow = "▲" if row["change"] > 0 else "▼" if row["change"] < 0 else "="
     moved = f"{arrow} {abs(100 * row['change']):.1f}"
-    return moved if row["verdict"] == "beyond chance" else f"{moved} (chance)"
+    q = row.get("q")
+    stands = row["verdict"] == "beyond chance" and (q is None or q <= FALSE)
+    return moved if stands else f"{moved} (chance)"
 
 
 def _value(row: Any, field: str) -> float | None:

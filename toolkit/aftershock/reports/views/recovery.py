@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aftershock.metrics import incidents, kaplan_meier
+from aftershock.metrics.units import dated
 from aftershock.model import COUNTED
-from aftershock.reports.blocks.recovery import Recovery
+from aftershock.reports.blocks.recovery import Lasting, Recovery
 from aftershock.reports.views.work import became
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from aftershock.metrics.periods import Period
+    from aftershock.reports.views.scope import Scope
 
 
 def recoveries_of(work: pd.DataFrame, notifying: frozenset[str]) -> list[Recovery]:
@@ -18,6 +23,29 @@ def recoveries_of(work: pd.DataFrame, notifying: frozenset[str]) -> list[Recover
         _one(str(automation), rows.assign(became=[became(row) for row in rows.itertuples()]), str(source) in notifying)
         for (automation, source), rows in work.groupby(["automation", "source"], sort=True)
     ]
+
+
+def lasting_of(scope: Scope, stretch: Period) -> Lasting:
+    """How long the incidents of a stretch of time lasted, by Kaplan-Meier: those that were not seen to end count as lasting on.
+
+    Watched up to the end of the stretch, or of the logs, or to where a log breaks off.
+    """
+    runs = dated(scope.runs)
+    runs = runs.filter(stretch.holds(runs.moment))
+    until = min(scope.as_of or stretch.end, stretch.end)
+    found = incidents(runs, until=until, covers=scope.ledger.coverage).table.select("duration_s", "observed").execute()
+    curve = kaplan_meier(found.duration_s, found.observed)
+    half, most = curve.quantile(0.5), curve.quantile(0.9)
+    return Lasting(
+        n=curve.n,
+        unseen=curve.censored,
+        half_s=half.estimate,
+        half_low_s=half.low,
+        half_high_s=half.high,
+        most_s=most.estimate,
+        most_low_s=most.low,
+        most_high_s=most.high,
+    )
 
 
 def _one(automation: str, rows: pd.DataFrame, notices_known: bool) -> Recovery:
