@@ -4,7 +4,9 @@ Prints CPU seconds (all threads, from the table to a data frame), the ratio to e
 Ours and the query run in turns in one process, the least of some rounds counts; pandas runs once, on the same rows, with its frame
 already in memory.
 
-    PYTHONPATH=toolkit python benchmarks/metrics.py [--runs 10000000] [--only NAME ...] [--no-pandas]
+    PYTHONPATH=toolkit python benchmarks/metrics.py [--runs 10000000] [--only NAME ...] [--no-pandas] [--rounds 3] [--folder FOLDER]
+
+`--folder` keeps the fleet there, and takes the one that is there: the making of ten million runs is not repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).parent / "rivals"))
 
 from rival import Rival, all_rivals, disagreements, make_runs
 
-ROUNDS = 3
 MEMORY = "3GB"
 
 
@@ -34,12 +35,14 @@ def main() -> None:
     given = _arguments()
     rivals = [rival for rival in all_rivals() if not given.only or rival.name in given.only]
     if given.child:
-        print(json.dumps(_measure(rivals[0], given.folder)))
+        print(json.dumps(_measure(rivals[0], given.folder, given.rounds)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        _build(Path(folder), given.runs, given.automations)
-        found = [_in_a_process(rival, folder) for rival in rivals]
-        slow = {} if given.no_pandas else _pandas(rivals, Path(folder))
+    with tempfile.TemporaryDirectory() as passing:
+        folder = given.folder or Path(passing)
+        if not (folder / "runs.parquet").exists():
+            _build(folder, given.runs, given.automations)
+        found = [_in_a_process(rival, folder, given.rounds) for rival in rivals]
+        slow = {} if given.no_pandas else _pandas(rivals, folder)
     print(f"\n{given.runs:,} roots of {given.automations:,} automations\n")
     print("| metric | ours, CPU s | DuckDB by hand | ours to it | pandas | pandas to ours | peak GiB |")
     print("|---|---:|---:|---:|---:|---:|---:|")
@@ -57,19 +60,31 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--automations", type=int, default=5_000)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--no-pandas", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _build(folder: Path, runs: int, automations: int) -> None:
+    folder.mkdir(exist_ok=True)
     with duckdb.connect(str(folder / "fleet.duckdb")) as con:
         make_runs(con, runs, automations)
         con.execute(f"copy runs to '{folder / 'runs.parquet'}'").fetchall()
 
 
-def _in_a_process(rival: Rival, folder: str) -> dict[str, float]:
-    command = [sys.executable, __file__, "--child", "--folder", folder, "--only", rival.name]
+def _in_a_process(rival: Rival, folder: Path, rounds: int) -> dict[str, float]:
+    command = [
+        sys.executable,
+        __file__,
+        "--child",
+        "--folder",
+        str(folder),
+        "--rounds",
+        str(rounds),
+        "--only",
+        rival.name,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{rival.name}: {done.stderr}")
@@ -77,7 +92,7 @@ def _in_a_process(rival: Rival, folder: str) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def _measure(rival: Rival, folder: Path) -> dict[str, float]:
+def _measure(rival: Rival, folder: Path, rounds: int) -> dict[str, float]:
     import ibis
 
     con = ibis.duckdb.connect(folder / "fleet.duckdb", read_only=True)
@@ -86,7 +101,7 @@ def _measure(rival: Rival, folder: Path) -> dict[str, float]:
     runs = con.table("runs")
     rival.ours(runs.limit(1000))  # imports and first compilation are nobody's metric
     ours, sql = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         begun = time.process_time()
         mine = rival.ours(runs)
         ours.append(time.process_time() - begun)

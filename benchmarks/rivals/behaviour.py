@@ -1,4 +1,4 @@
-"""Flakiness within versions, retries, what retries hide, attributes of failed runs, and sequences of automations."""
+"""Flakiness within versions, retries, what retries hide, attributes of failed runs, and sequences of errors."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ from found, totals where n < total
 """
 _DECLARE = """
 with log as (
-    select version || client || strftime(started_at, '%Y-%m-%d') as c, automation as a, row_number() over (partition by c
-        order by started_at, run_id, automation) as place
-    from runs where status = 'failed'
+    select automation || strftime(started_at, '%Y-%m-%d') as c, error_type as a, row_number() over (partition by c
+        order by started_at, run_id, error_type) as place
+    from runs where status in ('failed', 'timed_out', 'crashed')
 ), seen as (select c, a, count(*) as times, min(place) as first, max(place) as last from log group by all),
 cases as (select a, count(*) as support from seen group by a),
 met as (
@@ -207,23 +207,24 @@ def _attributes_in_pandas(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _log(runs: Any) -> Any:
-    failed = runs.filter(runs.status == "failed")
+    """What went wrong with an automation on a day, in turn: as a log of cases and activities."""
+    failed = runs.filter(runs.status.isin(FAILURES))
     day = failed.started_at.strftime("%Y-%m-%d")
     return failed.select(
-        case=failed.version + failed.client + day, activity=failed.automation, at=failed.started_at, turn=failed.run_id
+        case=failed.automation + day, activity=failed.error_type, at=failed.started_at, turn=failed.run_id
     )
 
 
 def _declare_in_pandas(runs: pd.DataFrame) -> pd.DataFrame:
-    log = runs[runs.status == "failed"].sort_values(["started_at", "run_id", "automation"])
-    log = log.assign(c=log.version + log.client + log.started_at.dt.strftime("%Y-%m-%d"))
+    log = runs[runs.status.isin(FAILURES)].sort_values(["started_at", "run_id", "error_type"])
+    log = log.assign(c=log.automation + log.started_at.dt.strftime("%Y-%m-%d"))
     log["place"] = log.groupby("c").cumcount()
-    seen = log.groupby(["c", "automation"]).place.agg(["min", "max"]).reset_index()
+    seen = log.groupby(["c", "error_type"]).place.agg(["min", "max"]).reset_index()
     met = seen.merge(seen, on="c", suffixes=("", "_b"))
-    met = met[met.automation != met.automation_b]
+    met = met[met.error_type != met.error_type_b]
     met["response"], met["precedence"] = met["max_b"] > met["max"], met["min"] < met["min_b"]
-    counts = met.groupby(["automation", "automation_b"])[["response", "precedence"]].sum()
-    cases = seen.groupby("automation").size()
+    counts = met.groupby(["error_type", "error_type_b"])[["response", "precedence"]].sum()
+    cases = seen.groupby("error_type").size()
     every = pd.MultiIndex.from_product([cases.index, cases.index], names=["a", "b"])
     every = every[every.get_level_values(0) != every.get_level_values(1)]
     counts = counts.rename_axis(["a", "b"]).reindex(every, fill_value=0).reset_index()
@@ -290,7 +291,7 @@ RIVALS = (
         ("n", "failures", "other_n", "other_failures", "difference"),
     ),
     Rival(
-        "response and precedence among failed automations",
+        "response and precedence of errors in a day",
         lambda runs: declare_constraints(_log(runs), templates=("response", "precedence"), order=("turn",)).to_pandas(),
         _DECLARE,
         _declare_in_pandas,

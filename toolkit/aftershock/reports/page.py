@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import aftershock
 from aftershock.charts.failure_rate import failure_rate_by_day
 from aftershock.reports import blocks
-from aftershock.reports.blocks.changes import briefly, in_words
+from aftershock.reports.blocks.changes import briefly, in_words, of_all
 from aftershock.reports.blocks.markup import Block, day, interval, percent
 from aftershock.reports.views.attention import attention_of
 from aftershock.reports.views.calendar import strips_of
-from aftershock.reports.views.changes import Shifts, marks_of_rate, shifts_of
+from aftershock.reports.views.changes import Shifts, marks_of, shifts_of, shifts_of_all
 from aftershock.reports.views.errors import errors_of
 from aftershock.reports.views.fleet import clients_of_fleet, runs_of_nobody, worst_automations
 from aftershock.reports.views.numbers import arrived_number, silent_number, succeeded_number, told_number
@@ -118,7 +118,8 @@ class ReportPage(Scope):
         stretch = self.stretch(days)
         shown = days_of(self, self.runs, stretch)
         shifts = self._shifts(stretch)
-        marks = marks_of_rate(self, stretch, shifts)
+        whole = shifts_of_all(self, stretch)
+        marks = marks_of(whole, shifts, versions=self.client is not None)
         rows = [
             (
                 f"{at.day:%a} {day(at.day)}",
@@ -135,9 +136,9 @@ class ReportPage(Scope):
             failure_rate_by_day(shown, marks),
             head=head,
             rows=rows,
-            numbers={"days": shown, "marks": marks, "changes": shifts.sure},
+            numbers={"days": shown, "marks": marks, "changes_of_all": whole, "changes": shifts.sure},
             numeric=(1, 2, 3, 4),
-            said=in_words(shifts.sure, n=shifts.n, left_out=shifts.left_out) if self.client else (),
+            said=of_all(whole) + (in_words(shifts.sure, n=shifts.n, left_out=shifts.left_out) if self.client else []),
         )
 
     def day_by_day(self, days: int = 28) -> Block:

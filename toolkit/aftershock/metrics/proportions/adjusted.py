@@ -29,7 +29,7 @@ def plus_four(x: int, n: int, level: float = 0.95) -> Interval:
 
 
 def _with_added(x: int, n: int, level: float, added: float, method: str) -> Interval:
-    check_count(x, n, level)
+    x, n = check_count(x, n, level)
     if n == 0:
         return nothing(level, method)
     total = n + 2 * added

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aftershock.metrics.proportions.intervals import check_level, clopper_pearson
 from aftershock.metrics.results import Interval, one_row
@@ -64,7 +64,7 @@ def poisson_rate(count: int, exposure: float = 1.0, *, level: float = 0.95) -> I
     tail = (1 - level) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     high = float(chi2.isf(tail, 2 * count + 2)) / 2
-    return Interval(count / exposure, low / exposure, high / exposure, int(count), level, "garwood")
+    return Interval(count / exposure, low / exposure, high / exposure, count, level, "garwood")
 
 
 def poisson_ratio(
@@ -80,17 +80,18 @@ def poisson_ratio(
     Source: Przyborowski and Wilenski (1940) Biometrika 31:313; equals R's poisson.test of two counts.
     """
     first, second = poisson_rate(count1, exposure1, level=level), poisson_rate(count2, exposure2, level=level)
+    (count1, exposure1), (count2, exposure2) = _check_events(count1, exposure1), _check_events(count2, exposure2)
     if not 0 < ratio < inf:
         raise ValueError(f"ratio: {ratio!r}: write a number above 0; 1 asks whether the rates are equal")
-    total = int(count1) + int(count2)
+    total = count1 + count2
     if total == 0 or exposure1 == 0 or exposure2 == 0:
         return RateRatio(None, None, None, None, first, second, level)
     from scipy.stats import binomtest
 
-    share = clopper_pearson(int(count1), total, level)
+    share = clopper_pearson(count1, total, level)
     low, high = (_odds(bound) * (exposure2 / exposure1) for bound in (share.low or 0.0, share.high or 0.0))
     expected = ratio * exposure1 / (ratio * exposure1 + exposure2)
-    p_value = float(binomtest(int(count1), total, expected).pvalue)
+    p_value = float(binomtest(count1, total, expected).pvalue)
     found = first.estimate / second.estimate if first.estimate is not None and second.estimate else None
     return RateRatio(found, low, high if isfinite(high) else None, min(p_value, 1.0), first, second, level)
 
@@ -99,10 +100,15 @@ def _odds(share: float) -> float:
     return share / (1 - share) if share < 1 else inf
 
 
-def _check_events(count: float, exposure: float) -> None:
-    if not (count >= 0 and isfinite(count) and count == int(count)):
+def _check_events(count: Any, exposure: Any) -> tuple[int, float]:
+    try:
+        events, whole = float(count), float(exposure)
+    except (TypeError, ValueError):
+        raise ValueError(f"{count!r} events in {exposure!r}: write numbers") from None
+    if not (events >= 0 and isfinite(events) and events == int(events)):
         raise ValueError(f"count: {count!r}: events are whole numbers from 0")
-    if not (exposure >= 0 and isfinite(exposure)):
+    if not (whole >= 0 and isfinite(whole)):
         raise ValueError(f"exposure: {exposure!r}: write a time or an amount of 0 or more")
-    if exposure == 0 and count:
-        raise ValueError(f"{count:g} events in no exposure: say in how much they happened")
+    if whole == 0 and events:
+        raise ValueError(f"{events:g} events in no exposure: say in how much they happened")
+    return int(events), whole

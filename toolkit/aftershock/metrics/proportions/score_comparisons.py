@@ -8,7 +8,7 @@ closed form, which loses digits where shares are near 0 or n is large.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import exp, inf, log, sqrt
+from math import exp, expm1, inf, log, sqrt
 from typing import Final
 
 from aftershock.metrics.proportions.intervals import check_count, normal_quantile, root_of
@@ -47,14 +47,13 @@ def koopman(x1: int, n1: int, x2: int, n2: int, level: float = 0.95) -> Interval
     Raises: ValueError unless 0 <= x <= n for both, and 0 < level < 1.
     Source: Koopman (1984) Biometrics 40:513.
     """
-    check_count(x1, n1, level)
-    check_count(x2, n2, level)
+    (x1, n1), (x2, n2) = check_count(x1, n1, level), check_count(x2, n2, level)
     if n1 == 0 or n2 == 0 or x1 + x2 == 0:
         return Interval(None, None, None, n1 + n2, level, "koopman")
     threshold = normal_quantile(level) ** 2
 
     def excess(log_ratio: float) -> float:
-        return _ratio_chi2(x1, n1, x2, n2, exp(log_ratio)) - threshold
+        return _ratio_chi2(x1, n1, x2, n2, log_ratio) - threshold
 
     ratio = (x1 / n1) / (x2 / n2) if x2 else inf
     at = log(ratio) if 0 < ratio < inf else (-_FAR if ratio == 0 else _FAR)
@@ -64,8 +63,7 @@ def koopman(x1: int, n1: int, x2: int, n2: int, level: float = 0.95) -> Interval
 
 
 def _difference(x1: int, n1: int, x2: int, n2: int, level: float, method: str) -> Interval:
-    check_count(x1, n1, level)
-    check_count(x2, n2, level)
+    (x1, n1), (x2, n2) = check_count(x1, n1, level), check_count(x2, n2, level)
     total = n1 + n2
     if n1 == 0 or n2 == 0:
         return Interval(None, None, None, total, level, method)
@@ -125,17 +123,29 @@ def _slope(sums: tuple[int, int, int, int], p2: float, difference: float) -> tup
     return slope, curve
 
 
-def _ratio_chi2(x1: int, n1: int, x2: int, n2: int, ratio: float) -> float:
-    """Koopman's chi-square for a ratio: a quadratic gives the likeliest shares under it."""
-    b = n1 * ratio + x1 + n2 + x2 * ratio
-    root = sqrt(max(b * b - 4 * (n1 + n2) * ratio * (x1 + x2), 0.0))
-    p2 = 2 * (x1 + x2) / (b + root)
-    p1 = min(p2 * ratio, 1.0)
-    return _chi2(x1, n1, p1) + _chi2(x2, n2, min(p2, 1.0))
+def _ratio_chi2(x1: int, n1: int, x2: int, n2: int, log_ratio: float) -> float:
+    """Koopman's chi-square for a ratio: a quadratic gives the likeliest shares under it.
+
+    Written with misses beside hits, so that nothing cancels where both shares are near 1.
+    """
+    ratio, hits, y1, y2 = exp(log_ratio), x1 + x2, n1 - x1, n2 - x2
+    d = expm1(log_ratio) * hits + ratio * y1 - y2
+    product = 4 * ratio * y1 * y2
+    root = sqrt(d * d + product)
+    below = n1 * ratio + x1 + n2 + x2 * ratio + root
+    up = d + root if d > 0 else _over(product, root - d)
+    down = root - d if d < 0 else _over(product, root + d)
+    p2 = 2 * hits / below
+    return _chi2(x1, y1, p2 * ratio, (down + 2 * ratio * y1) / below) + _chi2(x2, y2, p2, (up + 2 * y2) / below)
 
 
-def _chi2(x: int, n: int, p: float) -> float:
-    off = x - n * p
+def _over(above: float, below: float) -> float:
+    return above / below if below else 0.0
+
+
+def _chi2(x: int, y: int, p: float, q: float) -> float:
+    """(x - n p)² / (n p q), with q = 1 - p known better than by subtraction."""
+    off = x * q - y * p
     if off == 0:
         return 0.0
-    return off * off / (n * p * (1 - p)) if 0 < p < 1 else 1e300
+    return off * off / ((x + y) * p * q) if p > 0 and q > 0 else 1e300

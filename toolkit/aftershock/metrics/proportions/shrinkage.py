@@ -58,7 +58,7 @@ class BetaBinomial:
         Without a spread every group has the pooled rate: that one with its Wilson interval, and no sd.
         Raises: ValueError unless 0 <= x <= n.
         """
-        check_count(x, n, self.level)
+        x, n = check_count(x, n, self.level)
         if self.alpha is None or self.beta is None:
             return Posterior(self.pooled.estimate, None, self.pooled.low, self.pooled.high, x, n, self.level)
         a, b = self.alpha + x, self.beta + n - x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from markupsafe import Markup
@@ -24,9 +24,9 @@ class Rate:
     high: float
     n: int
 
-    def words(self) -> str:
-        """`18.3% of 120 (95%: 12.4 to 26.2)`."""
-        return f"{percent(self.share)} of {number(self.n)} (95%: {self.span()})"
+    def words(self, when: str) -> str:
+        """`18.3% of 120 runs since (95%: 12.4 to 26.2)`."""
+        return f"{percent(self.share)} of {count(self.n, 'run')} {when} (95%: {self.span()})"
 
     def span(self) -> str:
         """`12.4 to 26.2`."""
@@ -46,7 +46,8 @@ class Began:
 class Shift:
     """A failure rate that is another since `on` (at 95% from `first` to `last`), until `until`, since when it is `then`.
 
-    `probability`: that the automation's rate changed at all. `began`: what began from `first` to `last`, nearest first.
+    `probability`: that the automation's rate changed at all. `began`: what began from `first` to `last`, nearest first;
+    `versioned`: whether its logs name versions at all.
     """
 
     automation: str
@@ -62,6 +63,7 @@ class Shift:
     until: date | None = None
     then: Rate | None = None
     probability: float
+    versioned: bool = True
     began: Sequence[Began] = field(default=())
 
     @property
@@ -87,9 +89,9 @@ def since_when(
     if shifts:
         body.append(_table(shifts, "Since when"))
         body.append(
-            Markup('<p class="note">Of these rows at most {} are to be expected to be chance.</p>').format(
-                percent(max(false_share, 0.0005))
-            )
+            Markup(
+                '<p class="note">Of rows like these about {} are chance, if one automation in five changes in such a time.</p>'
+            ).format(percent(false_share) if false_share >= 0.001 else "1 in 1,000 or fewer")
         )
     elif n:
         body.append(Markup('<p class="fine">No failure rate changed beyond chance.</p>'))
@@ -101,28 +103,40 @@ def since_when(
     return Block("since_when", section("Since when", lead, body, id="since-when"), numbers)
 
 
+def of_all(shifts: Sequence[Shift]) -> list[Markup]:
+    """What the lines in the chart of all runs mean."""
+    return [Markup("{} {}").format("All work together", sentence(shift)) for shift in shifts]
+
+
 def in_words(shifts: Sequence[Shift], *, n: int, left_out: int) -> list[Markup]:
     """A client's lines below the chart: one sentence each, the standing ones first; what nobody can tell is said."""
     said = [Markup("{} {}").format(name(shift.automation), sentence(shift)) for shift in shifts[:MOST]]
     if shifts[MOST:]:
         said.append(Markup("{} more changed.").format(count(len(shifts) - MOST, "automation")))
     if n and not shifts:
-        said.append(Markup("No automation's failure rate changed beyond chance in these weeks; {} looked at.").format(count(n, "automation")))
+        said.append(
+            Markup("No automation's failure rate changed beyond chance in these weeks; {} looked at.").format(
+                count(n, "automation")
+            )
+        )
     if left_out:
-        said.append(Markup("Whether {} changed, nobody can tell: too few days with runs.").format(count(left_out, "automation")))
+        said.append(
+            Markup("Whether {} changed, nobody can tell: too few days with runs.").format(count(left_out, "automation"))
+        )
     return said
 
 
 def sentence(shift: Shift) -> str:
     """What a client reads behind the automation's name; the number of a version tells a client nothing."""
     word = "more" if shift.direction == "rose" else "less"
-    rates = f"{shift.since.words()} runs since, {shift.before.words()} before"
+    before, then = shift.before.words("before"), f", {shift.then.words('after')}" if shift.then else ""
     if shift.until is None:
-        text = f"fails {word} often since {when(shift)}: {rates}."
+        text = f"fails {word} often since {when(shift)}: {shift.since.words('since')}, {before}."
     elif (shift.until - shift.on).days == 1:
-        text = f"failed {word} often on {when(shift)}: {shift.since.words()} runs that day, {shift.before.words()} before{_then(shift)}."
+        text = f"failed {word} often on {when(shift)}: {shift.since.words('that day')}, {before}{then}."
     else:
-        text = f"failed {word} often from {when(shift)} to {day(shift.until)}: {shift.since.words()} runs then, {shift.before.words()} before{_then(shift)}."
+        last = day(shift.until - timedelta(days=1))
+        text = f"failed {word} often from {when(shift)} to {last}: {shift.since.words('then')}, {before}{then}."
     versions = [one for one in shift.began if one.what == "version"]
     if len(versions) == 1:
         text += f" A new version of it began on {day(versions[0].on)}."
@@ -143,18 +157,16 @@ def when(shift: Shift) -> str:
     return f"about {day(shift.on)} ({first} to {day(shift.last)})"
 
 
-def _then(shift: Shift) -> str:
-    return f", {shift.then.words()} since" if shift.then else ""
-
-
 def _table(shifts: Sequence[Shift], caption: str) -> Markup:
     rows = [
         (
-            Markup("{}<br><small>{} · {}</small>").format(name(shift.automation), shift.client or "no client", shift.tool),
+            Markup("{}<br><small>{} · {}</small>").format(
+                name(shift.automation), shift.client or "no client", shift.tool
+            ),
             _since(shift),
             _rate(shift.before),
             _became(shift),
-            _began(shift.began),
+            _began(shift),
         )
         for shift in shifts
     ]
@@ -163,14 +175,18 @@ def _table(shifts: Sequence[Shift], caption: str) -> Markup:
 
 def _since(shift: Shift) -> Markup:
     about, _, may = when(shift).partition(" (")
-    span = Markup("<br><small>{}</small>").format(may.rstrip(")")) if may else ""
-    until = Markup("<br><small>until {}</small>").format(day(shift.until)) if shift.until else ""
+    span = Markup("<br><small>{}</small>").format(may.rstrip(")")) if may else Markup("")
+    until = Markup("<br><small>until {}</small>").format(day(shift.until)) if shift.until else Markup("")
     return Markup("{}{}{}").format(about.removeprefix("about "), span, until)
 
 
 def _became(shift: Shift) -> Markup:
     arrow = "▲ " if shift.direction == "rose" else "▼ "
-    after = Markup("<br><small>then {} of {}</small>").format(percent(shift.then.share), number(shift.then.n)) if shift.then else ""
+    after = (
+        Markup("<br><small>then {} of {}</small>").format(percent(shift.then.share), number(shift.then.n))
+        if shift.then
+        else Markup("")
+    )
     return Markup("{}{}{}").format(arrow, _rate(shift.since), after)
 
 
@@ -178,13 +194,17 @@ def _rate(rate: Rate) -> Markup:
     return Markup("{} of {}<br><small>95%: {}</small>").format(percent(rate.share), number(rate.n), rate.span())
 
 
-def _began(began: Sequence[Began]) -> Markup:
+def _began(shift: Shift) -> Markup:
+    began = shift.began
     if not began:
-        return Markup('<span class="quiet">nothing on record</span>')
+        words = "nothing on record" if shift.versioned else "cannot tell: its logs name no versions"
+        return Markup('<span class="quiet">{}</span>').format(words)
     if len(began) > 2:
         kind = "versions" if all(one.what == "version" for one in began) else "versions and changes"
         return Markup("one of {} {}, {} the nearest").format(len(began), kind, key(began[0].text))
-    return join((Markup("{} {}<br><small>{}</small>").format(one.what, key(one.text), day(one.on)) for one in began), "<br>")
+    return join(
+        (Markup("{} {}<br><small>{}</small>").format(one.what, key(one.text), day(one.on)) for one in began), "<br>"
+    )
 
 
 def _more(n: int) -> str:

@@ -51,7 +51,11 @@ def errors(
     )
     numbers = {"families": list(families), "n": n, "without_message": silent, "days_before": days_before}
     if not families:
-        words = blind or ("No failure in the logs of this period says what went wrong." if n else "No failure in the logs of this period.")
+        words = blind or (
+            "No failure in the logs of this period says what went wrong."
+            if n
+            else "No failure in the logs of this period."
+        )
         body = Markup('<p class="fine">{}</p>').format(words)
         return Block("errors", body, numbers)
     quiet = f" {count(silent, 'failure')} gave no message: counted in the shares, in no row." if silent else ""

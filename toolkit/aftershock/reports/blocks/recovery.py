@@ -11,6 +11,7 @@ from aftershock.reports.blocks.markup import Block, count, lasting, name, number
 
 FEWEST = 5  # incidents, to speak of half of them
 
+
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
     """An automation's failures in a stretch of time and what became of them. Counts are failed work (retries taken together).

@@ -8,7 +8,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-from aftershock.reports.blocks.markup import Block, day, name, number, percent
+from aftershock.reports.blocks.markup import Block, count, day, name, number, percent
 from aftershock.reports.blocks.statements import Statement, statements
 
 
@@ -38,8 +38,8 @@ class Knee:
 
 def at_what_volume(knees: Sequence[Knee], *, looked: int, too_few: int, stretch: str) -> Block:
     """A statement per knee; nothing where there is none. Of `looked` automations, `too_few` have too few failures to tell."""
-    lead = f"Failures against runs an hour, in {stretch}: {number(looked)} looked at" + (
-        f", of {number(too_few)} nobody can tell (too few failures)." if too_few else "."
+    lead = f"Failures against runs an hour in {stretch}: {count(looked, 'automation')} looked at" + (
+        f"; of {number(too_few)} nobody can tell, for want of failures." if too_few else "."
     )
     items = [
         Statement(
@@ -56,7 +56,7 @@ def at_what_volume(knees: Sequence[Knee], *, looked: int, too_few: int, stretch:
 
 def _when(knee: Knee) -> str:
     if knee.arrival == "already beyond" and knee.today is not None:
-        return f" The busiest hour of a typical day has about {number(knee.today)}: that is beyond it."
+        return f" The busiest hour of a typical day has about {number(knee.today)} already."
     if knee.arrival == "reached" and knee.on:
         first = f"{_date(knee.earliest)}" if knee.earliest else "now"
         span = f"{first} to {_date(knee.latest)}" if knee.latest else f"{first} at the earliest, perhaps never"
@@ -68,7 +68,7 @@ def _when(knee: Knee) -> str:
 
 def _side(knee: Knee) -> str:
     if knee.arrival == "already beyond":
-        return "beyond it already"
+        return "its busiest hours are beyond it"
     return f"reached about {_date(knee.on)}" if knee.on else ""
 
 

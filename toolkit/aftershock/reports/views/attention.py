@@ -57,9 +57,7 @@ class Cause:
         return list({**self.missing, **self.late, **self.unclear})
 
 
-def attention_of(
-    scope: Scope, records: Reconciliation, rises: Mapping[str, str] | None = None
-) -> list[Attention]:
+def attention_of(scope: Scope, records: Reconciliation, rises: Mapping[str, str] | None = None) -> list[Attention]:
     """One item per cause: records out of step, work that ended failed, successes that were none, holes in the log, stuck runs.
 
     `rises`: automation -> a sentence that says since when it fails more often; the cause that hit most of its runs carries it.

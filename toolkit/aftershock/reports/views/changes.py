@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import ibis
-
 from aftershock.charts.failure_rate import Mark
 from aftershock.metrics import changes_inside, failure_changes
 from aftershock.reports.blocks.changes import Began, Rate, Shift
@@ -52,24 +50,37 @@ def shifts_of(scope: Scope, stretch: Period) -> Shifts:
         expected += 1 - spells[0].probability
         sure = place if expected / place <= _FALSE else sure
     false_share = sum(1 - spells[0].probability for spells in groups[:sure]) / sure if sure else 0.0
-    began = _began(scope, found.table, stretch)
-    flat = [[_with(shift, began) for spells in part for shift in spells] for part in (groups[:sure], groups[sure:])]
+    began, versioned = _began(scope, found.table, stretch)
+    flat = [
+        [
+            replace(
+                shift,
+                began=tuple(began.get((shift.automation_id, shift.on), ())),
+                versioned=shift.automation_id in versioned,
+            )
+            for spells in part
+            for shift in spells
+        ]
+        for part in (groups[:sure], groups[sure:])
+    ]
     return Shifts(_ordered(flat[0]), _ordered(flat[1]), found.n, found.left_out, false_share)
 
 
-def marks_of_rate(scope: Scope, stretch: Period, shifts: Shifts) -> list[Mark]:
-    """When the rate of all these runs together changed, where it surely did; and on a client's chart the versions that fit a change."""
+def shifts_of_all(scope: Scope, stretch: Period) -> list[Shift]:
+    """When the rate of all this work together changed, where it surely did: for two days at least, a day is the list's business."""
     found = failure_changes(scope.runs, stretch, by=(), prior_change=_SHARE_THAT_CHANGES).table
-    spells = _spells(found) if len(found) else []
+    return [one for one in _spells(found) if one.probability >= _SURE]
+
+
+def marks_of(whole: list[Shift], shifts: Shifts, *, versions: bool) -> list[Mark]:
+    """The changes of the whole as marks of the chart; with `versions` also each version that alone fits a change of one automation."""
     marks = [
         Mark(one.on, f"{percent(one.before.share)} to {percent(one.since.share)}", "change", one.first, one.last)
-        for one in spells
-        if one.probability >= _SURE
+        for one in whole
     ]
-    if scope.client is None:
-        return marks
-    fits = [began for shift in shifts.sure for began in shift.began if began.what == "version" and len(shift.began) == 1]
-    return marks + [Mark(day, "new version", "version") for day in sorted({began.on for began in fits})]
+    alone = [shift.began[0] for shift in shifts.sure if versions and len(shift.began) == 1]
+    days = sorted({began.on for began in alone if began.what == "version"})
+    return marks + [Mark(on, "new version", "version") for on in days]
 
 
 def _spells(rows: pd.DataFrame) -> list[Shift]:
@@ -77,7 +88,7 @@ def _spells(rows: pd.DataFrame) -> list[Shift]:
     found: list[Shift] = []
     for row in rows.sort_values("day").to_dict("records"):
         shift = _shift(row)
-        if found:
+        if found and found[-1].until is None:
             found[-1] = replace(found[-1], until=shift.on, then=shift.since)
             if (found[-1].direction, shift.direction) == ("rose", "fell"):
                 continue
@@ -86,10 +97,7 @@ def _spells(rows: pd.DataFrame) -> list[Shift]:
 
 
 def _shift(row: dict[str, Any]) -> Shift:
-    before, since = (
-        Rate(*(float(row[name]) for name in (side, f"{side}_low", f"{side}_high")), n=int(row[f"n_{side}"]))
-        for side in ("before", "after")
-    )
+    before, since = (_rate(row, side) for side in ("before", "after"))
     return Shift(
         automation=_text(row.get("automation")) or "without a name",
         automation_id=_text(row.get("automation_id")) or "",
@@ -105,6 +113,11 @@ def _shift(row: dict[str, Any]) -> Shift:
     )
 
 
+def _rate(row: dict[str, Any], side: str) -> Rate:
+    share, low, high = (float(row[f"{side}{end}"]) for end in ("", "_low", "_high"))
+    return Rate(share, low, high, int(row[f"n_{side}"]))
+
+
 def _ordered(shifts: list[Shift]) -> list[Shift]:
     """Standing rises by how far, then rises that ended, the latest first, then falls."""
     return sorted(
@@ -118,20 +131,23 @@ def _ordered(shifts: list[Shift]) -> list[Shift]:
     )
 
 
-def _began(scope: Scope, found: pd.DataFrame, stretch: Period) -> dict[tuple[Any, ...], list[Began]]:
-    """(automation_id, day of the change) -> what began where the change may lie, nearest first."""
+def _began(scope: Scope, found: pd.DataFrame, stretch: Period) -> tuple[dict[tuple[str, Any], list[Began]], set[str]]:
+    """(automation_id, day of the change) -> what began where the change may lie, nearest first; and whose logs name versions."""
     import pandas as pd
 
     if found.empty:
-        return {}
+        return {}, set()
     ids = sorted({str(name) for name in found["automation_id"].dropna()})
     recorded = scope.ledger.changes
     recorded = recorded.filter(recorded.automation_id.isin(ids), recorded.at.notnull(), stretch.holds(recorded.at))
     of_record = recorded.select("automation_id", "at", "version", "kind", "title").execute()
-    both = pd.concat([_versions(scope, ids, stretch), of_record], ignore_index=True)
+    versions = _versions(scope, ids, stretch)
+    # The version with which the log begins did not begin then.
+    later = versions[versions.duplicated("automation_id")]
+    both = pd.concat([later, of_record.astype(later.dtypes)], ignore_index=True)
     changes = found[["automation_id", "day", "low_day", "high_day"]].drop_duplicates()
     pairs = changes_inside(changes, both, on="automation_id", time_zone=stretch.time_zone)
-    result: dict[tuple[Any, ...], list[Began]] = {}
+    result: dict[tuple[str, Any], list[Began]] = {}
     for row in pairs.to_dict("records"):
         on = row["at"].tz_convert(stretch.time_zone).date()
         version = _text(row["version"])
@@ -139,22 +155,16 @@ def _began(scope: Scope, found: pd.DataFrame, stretch: Period) -> dict[tuple[Any
         listed = result.setdefault((row["automation_id"], row["day"]), [])
         if began.text not in {one.text for one in listed}:
             listed.append(began)
-    return result
+    return result, set(versions["automation_id"])
 
 
 def _versions(scope: Scope, ids: list[str], stretch: Period) -> pd.DataFrame:
-    """When each version of these automations ran first, but for the one with which the log begins."""
+    """When each version of these automations ran first, in order."""
     runs = within(scope.runs, stretch)
     runs = runs.filter(runs.automation_id.isin(ids), runs.role == "work", runs.version.notnull())
     firsts = runs.group_by(["automation_id", "version"]).aggregate(at=runs.moment.min())
-    place = ibis.row_number().over(ibis.window(group_by="automation_id", order_by=[firsts.at, firsts.version]))
-    later = firsts.mutate(place=place)
-    rows: pd.DataFrame = later.filter(later.place > 0).select("automation_id", "at", "version").execute()
-    return rows.assign(kind=None, title=None)
-
-
-def _with(shift: Shift, began: dict[tuple[Any, ...], list[Began]]) -> Shift:
-    return replace(shift, began=tuple(began.get((shift.automation_id, shift.on), ())))
+    rows: pd.DataFrame = firsts.order_by(["automation_id", "at", "version"]).execute()
+    return rows.assign(kind="", title="")
 
 
 def _said(row: dict[str, Any]) -> str:

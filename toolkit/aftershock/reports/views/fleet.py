@@ -93,7 +93,7 @@ def _order(ranked: Ranking, told_apart: bool) -> str:
         return f"Their rates differ no more than chance makes them: each is likely to fail as all do, {overall}. In order of the lower end of their own interval."
     return (
         f"In order of the lower end of the likely share: what each surely fails at. It draws the raw share towards that of all ({overall}), "
-        "the more the fewer its runs, so that a few runs do not make an automation the worst."
+        "the more the fewer its runs, so that a few runs do not make an automation the worst. Chance: a change with q above 5%."
     )
 
 

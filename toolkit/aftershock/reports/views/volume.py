@@ -43,7 +43,10 @@ def knees_of(scope: Scope, stretch: Period) -> Knees:
         others = everybody.filter(everybody.client.isnull() | (everybody.client != scope.client_id))
         work = work.anti_join(others.select("automation_id").distinct(), "automation_id")
     groups = work.group_by("automation_id").aggregate(
-        name=work.automation.max(), client=work.client.min(), clients=work.client.nunique(), bad=work.count(where=work.status.isin(FAILURES))
+        name=work.automation.max(),
+        client=work.client.min(),
+        clients=work.client.nunique(),
+        bad=work.count(where=work.status.isin(FAILURES)),
     )
     rows = groups.order_by(ibis.desc("bad"), "automation_id").execute()
     able = rows[rows.bad >= _FEWEST].head(_MOST)

@@ -1,0 +1,71 @@
+"""`draw`: a metric's result becomes its chart, with the result's own numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from aftershock.charts.draw import draw, marks
+from aftershock.metrics import funnel, kaplan_meier, mean_cumulative_function, ranking, wilson
+
+NAMES = ["a", "b", "c", "d", "idle"]
+FAILURES = [2, 3, 40, 2, 0]
+RUNS = [100, 110, 120, 90, 0]
+
+
+def trace(figure: Any, name: str) -> Any:
+    (found,) = [trace for trace in figure.data if trace.name == name]
+    return found
+
+
+def test_a_ranking_shows_its_estimates_in_its_order() -> None:
+    result = ranking(FAILURES, RUNS, names=NAMES)
+    estimates = trace(draw(result), "estimate")
+    table = result.table[result.table["n"] > 0]
+    assert list(estimates.x) == list(table["posterior"])
+    assert estimates.text[0].startswith("c<br>")
+
+
+def test_a_ranking_shows_no_more_than_asked() -> None:
+    assert len(trace(draw(ranking(FAILURES, RUNS, names=NAMES), most=2), "estimate").x) == 2
+
+
+def test_a_funnel_names_who_lies_outside() -> None:
+    names = [*(f"calm {i}" for i in range(20)), "wild", "idle"]
+    figure = draw(funnel([*(1 + i % 4 for i in range(20)), 40, 0], [*[100] * 20, 120, 0], names=names))
+    assert list(trace(figure, "more than chance").customdata) == [120]
+    assert [note.text for note in figure.layout.annotations] == ["wild"]
+
+
+def test_a_survival_curve_becomes_the_share_that_recovered() -> None:
+    figure = draw(kaplan_meier([3600, 7200, 7200, 10800], [True, True, False, True]))
+    curve = trace(figure, "recovered")
+    assert [round(value, 6) for value in curve.y] == [0.0, 0.25, 0.5, 1.0]
+    assert len(trace(figure, "recovery not seen").x) == 1
+
+
+def test_mean_cumulative_failures_keep_their_unit() -> None:
+    figure = draw(mean_cumulative_function([[5, 10], [7], []], [20, 20, 20]), unit="weeks", of="client")
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("time, weeks", "failures per client")
+    assert list(trace(figure, "mean cumulative failures").x) == [0, 5, 7, 10]
+
+
+def test_changes_become_marks_with_the_field_where_they_may_lie() -> None:
+    rows = pd.DataFrame(
+        [{"day": pd.Timestamp("2026-11-05"), "low_day": pd.Timestamp("2026-11-01"), "high_day": pd.Timestamp("2026-11-09"), "before": 0.02, "after": 0.18}]
+    )  # fmt: skip
+    change, version = marks(rows, [(pd.Timestamp("2026-11-05").date(), "v2")])
+    assert (change.says, str(change.first), str(change.last), change.kind) == (
+        "2% to 18%",
+        "2026-11-01",
+        "2026-11-09",
+        "change",
+    )
+    assert (version.says, version.kind) == ("v2", "version")
+
+
+def test_a_result_without_a_chart_is_refused_with_those_that_have_one() -> None:
+    with pytest.raises(TypeError, match=r"Interval has no chart of its own\. These have: .*Funnel.*Ranking"):
+        draw(wilson(1, 10))
