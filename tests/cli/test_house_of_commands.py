@@ -79,6 +79,25 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
     assert [name for name in COMMANDS if f"\n  {name} " not in result.stdout] == []
 
 
+def test_taking_in_a_file_imports_nothing_that_only_reports_need(folder: Path) -> None:
+    words = ["ingest", "executions.json"]
+    code = f"""
+import sys
+from aftershock.cli import app
+try:
+    app({words!r})
+except SystemExit:
+    pass
+print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "toolkit")}
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "3 records" in result.stdout, result.stdout
+    assert result.stderr == "['duckdb', 'pydantic']\n"
+
+
 def test_no_command_is_missing_from_this_list_and_each_has_its_help(run: Run) -> None:
     listed = run("--help").output.partition("Commands:\n")[2].split("\n")
     assert {line.split()[0] for line in listed if line.strip()} == set(COMMANDS)

@@ -263,7 +263,7 @@ def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                    {matched_rules(context.project, "sel.payload", "sel.tags")} as clients, records.tz_assumed as assumed
             from sel_runs sel {_words_join("sel")} left join records using (place)
         )
-        select place, {literal(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at, {context.export.rank} as rank,
+        select place, {literal(context.import_id)} as import_id, coalesce(updated_at, {literal(context.file_time)}) as observed_at, {context.export.rank} as rank,
                {run_id_sql(context, "scope", "native_id", "attempt")} as run_id, {literal(context.tool)} as tool, {literal(context.source)} as source,
                case when coalesce(automation_native_id, automation) is not null
                     then {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} end as automation_id,
@@ -292,7 +292,7 @@ def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
                    {_status("sel")} as our_status, sel.error_message as message, sel.error_type as type
             from sel_steps sel {_words_join("sel")}
         )
-        select place, operation, payload, {literal(context.import_id)} as import_id, coalesce(updated_at, {_t(context.file_time)}) as observed_at,
+        select place, operation, payload, {literal(context.import_id)} as import_id, coalesce(updated_at, {literal(context.file_time)}) as observed_at,
                {context.export.rank} as rank, run_id || '/' || key || case when coalesce(map_index, 0) > 0 then '[' || map_index || ']' else '' end ||
                case when coalesce(attempt, 1) > 1 then '#' || attempt else '' end as step_id, run_id, key as step_key, name,
                kind, system, coalesce(attempt, 1) as attempt, coalesce(map_index, 0) as map_index, our_status as status,
@@ -348,7 +348,7 @@ def _notice_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     )
     con.execute(f"""
         create or replace temp table new_notices as
-        select {literal(context.import_id)} as import_id, coalesce(updated_at, sent_at, {_t(context.file_time)}) as observed_at,
+        select {literal(context.import_id)} as import_id, coalesce(updated_at, sent_at, {literal(context.file_time)}) as observed_at,
                {literal(context.prefix)} || 'notice/' || coalesce(notice, md5(concat_ws('|', native_id, channel, recipient, kind, sent_at, title))) as notice_id,
                case when native_id is not null then {run_id_sql(context, "scope", "native_id", "run_attempt")} end as run_id,
                channel, recipient, kind, sent_at, acknowledged_at, resolved_at, joined_by, {literal(context.source)} as source,
@@ -366,13 +366,13 @@ def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         select {literal(context.import_id)} as import_id, max(observed_at) as observed_at, automation_id, {literal(context.tool)} as tool,
                {literal(context.source)} as source, name, native_id, owner, schedule, enabled
         from (
-            select coalesce(updated_at, started_at, queued_at, {_t(context.file_time)}) as observed_at,
+            select coalesce(updated_at, started_at, queued_at, {literal(context.file_time)}) as observed_at,
                    {_automation_id(context, "null::VARCHAR", "automation_native_id", "automation")} as automation_id,
                    automation as name, coalesce(automation_native_id, automation) as native_id,
                    null::VARCHAR as owner, null::VARCHAR as schedule, null::BOOLEAN as enabled
             from sel_runs where coalesce(automation_native_id, automation) is not null
             union all
-            select coalesce(updated_at, {_t(context.file_time)}), {_automation_id(context, "null::VARCHAR", "native_id", "name")},
+            select coalesce(updated_at, {literal(context.file_time)}), {_automation_id(context, "null::VARCHAR", "native_id", "name")},
                    name, coalesce(native_id, name), owner, schedule, enabled
             from sel_automations where coalesce(native_id, name) is not null
         ) group by all
@@ -384,7 +384,7 @@ def _automation_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
 def _change_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     con.execute(f"""
         create or replace temp table new_changes as
-        select {literal(context.import_id)} as import_id, coalesce(updated_at, "at", {_t(context.file_time)}) as observed_at,
+        select {literal(context.import_id)} as import_id, coalesce(updated_at, "at", {literal(context.file_time)}) as observed_at,
                case when change is null then md5(concat_ws('|', automation_id, version, "at", kind))
                     else {literal(context.prefix)} || 'change/' || change end as change_id, automation_id, version, "at", "by", kind,
                case when native_id is not null then {run_id_sql(context, "scope", "native_id", "run_attempt")} end as run_id, joined_by,
@@ -394,7 +394,3 @@ def _change_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
     """).fetchall()
     con.execute("insert into change_observations by name select distinct * from new_changes").fetchall()
     con.execute("insert into touched_changes select distinct change_id from new_changes").fetchall()
-
-
-def _t(time: datetime) -> str:
-    return f"TIMESTAMPTZ '{time.isoformat()}'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from aftershock.ingest.canonical import Context
+from aftershock.ingest.sql import literal
 from aftershock.project import Source
 
 
@@ -14,11 +15,11 @@ def coverage_rows(con: duckdb.DuckDBPyConnection, context: Context, source: Sour
     A source that declares `covers = "day"` or `"week"` in aftershock.toml stands for those whole days or weeks (in its time
     zone) that its runs fall in; a file written in the middle of one stands for it up to then, and for nothing of what came after.
     """
+    told_by = f"{literal(context.import_id)}, {literal(context.source)}"
     if "coverage" in context.export.select:
         con.execute(
-            """insert into coverage select ?, ?, automation, covers_from, covers_to, coalesce(completeness, 'unknown')
-               from sel_coverage where covers_from is not null and covers_to is not null""",
-            [context.import_id, context.source],
+            f"""insert into coverage select {told_by}, automation, covers_from, covers_to, coalesce(completeness, 'unknown')
+               from sel_coverage where covers_from is not null and covers_to is not null"""
         ).fetchall()
         return
     if context.export.rank or "runs" not in context.tables:
@@ -26,24 +27,21 @@ def coverage_rows(con: duckdb.DuckDBPyConnection, context: Context, source: Sour
     unit = source.covers if source else "records"
     if unit == "records":
         con.execute(
-            """insert into coverage
-               select ?, ?, null, min(coalesce(queued_at, started_at, ended_at)), max(coalesce(ended_at, started_at, queued_at)), 'unknown'
-               from sel_runs having min(coalesce(queued_at, started_at, ended_at)) is not null""",
-            [context.import_id, context.source],
+            f"""insert into coverage
+               select {told_by}, null, min(coalesce(queued_at, started_at, ended_at)), max(coalesce(ended_at, started_at, queued_at)), 'unknown'
+               from sel_runs having min(coalesce(queued_at, started_at, ended_at)) is not null"""
         ).fetchall()
         return
-    zone = source.time_zone if source else "UTC"
-    con.execute(
-        f"""
+    zone = literal(source.time_zone if source else "UTC")
+    now = literal(context.file_time)
+    con.execute(f"""
         insert into coverage
         with units as (
-            select distinct date_trunc('{unit}', timezone(?, coalesce(started_at, queued_at, ended_at))) as begin from sel_runs
+            select distinct date_trunc('{unit}', timezone({zone}, coalesce(started_at, queued_at, ended_at))) as begin from sel_runs
             where coalesce(started_at, queued_at, ended_at) is not null
         ), last as (select max(coalesce(ended_at, started_at, queued_at)) as at from sel_runs)
-        select ?, ?, null, timezone(?, begin), case
-                   when $file_time between timezone(?, begin) and timezone(?, begin + interval 1 {unit}) then greatest($file_time, last.at)
-                   else timezone(?, begin + interval 1 {unit}) end, 'complete'
+        select {told_by}, null, timezone({zone}, begin), case
+                   when {now} between timezone({zone}, begin) and timezone({zone}, begin + interval 1 {unit}) then greatest({now}, last.at)
+                   else timezone({zone}, begin + interval 1 {unit}) end, 'complete'
         from units, last
-        """.replace("$file_time", f"TIMESTAMPTZ '{context.file_time.isoformat()}'"),
-        [zone, context.import_id, context.source, zone, zone, zone, zone],
-    ).fetchall()
+    """).fetchall()

@@ -69,7 +69,8 @@ def load_client_rules(con: duckdb.DuckDBPyConnection, project: Project) -> None:
         for rule in client.runs
     ]
     if rows:
-        con.executemany("insert into client_rules values (?, ?, ?, ?, ?)", rows)
+        values = ", ".join(f"({', '.join(map(literal, row))})" for row in rows)
+        con.execute(f"insert into client_rules values {values}").fetchall()
 
 
 def matched_rules(project: Project, payload: str, tags: str) -> str:
@@ -111,7 +112,7 @@ def check_patterns(con: duckdb.DuckDBPyConnection, project: Project) -> None:
     for i, rule in enumerate(project.records):
         if rule.pattern:
             try:
-                con.execute("select regexp_matches('', ?)", [rule.pattern]).fetchall()
+                con.execute(f"select regexp_matches('', {literal(rule.pattern)})").fetchall()
             except duckdb.Error as error:
                 file = Path(project.folder) / FILE_NAME
                 raise ProjectError(

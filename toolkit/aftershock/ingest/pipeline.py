@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 import uuid
@@ -21,6 +20,7 @@ from aftershock.ingest import canonical, keys, stage
 from aftershock.ingest.containers import Opened, expand, opened
 from aftershock.ingest.coverage import coverage_rows
 from aftershock.ingest.recognise import Claim, recognise
+from aftershock.ingest.sql import literal
 from aftershock.ledger import joins, settle
 from aftershock.ledger.store import Store, Writer, full_disk_told
 from aftershock.project import Project, Source
@@ -207,22 +207,14 @@ def _take(writer: Writer, job: _Job, found: Opened) -> FileResult:
         )
 
 
-def _use_threads(con: duckdb.DuckDBPyConnection, size: int = 0) -> None:
-    """All cores for reading a large file. Everything else is done as soon, and for a third less work, by one."""
-    wanted = 1 if size < _SMALL_BYTES else os.cpu_count() or 1
-    if con.execute("select current_setting('threads')").fetchall() != [(wanted,)]:
-        con.execute(f"set threads = {wanted}").fetchall()
-
-
 def _known(con: duckdb.DuckDBPyConnection, found: Opened, source: str) -> list[tuple[str, str, str, int, str]]:
     """How this very content was taken in before, for this source or from this place: what a new reading replaces.
 
     Import id, adapter version, configuration, rejects, source.
     """
     return con.execute(
-        """select import_id, adapter_version, config_hash, rejects, source from imports
-           where sha256 = ? and (source = ? or path = ?) order by started_at""",
-        [found.sha256, source, found.name],
+        f"""select import_id, adapter_version, config_hash, rejects, source from imports
+           where sha256 = {literal(found.sha256)} and (source = {literal(source)} or path = {literal(found.name)}) order by started_at"""
     ).fetchall()
 
 
@@ -248,9 +240,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, job: _Job, found: Opened, claim: Cl
     configured = next((one for one in job.project.sources if one.name == source), None)
     zone = configured.time_zone if configured and claim.export.time_zone == "UTC" else claim.export.time_zone
     stage.define_macros(con, zone)
-    _use_threads(con, found.size)
     staged = stage.stage(con, claim.export, claim.sample, file_time, _bare_name(found.name))
-    _use_threads(con)
     canonical.select(con, context, job.filled)
     if found.size > _SMALL_BYTES:
         stage.forget(con)
@@ -279,13 +269,14 @@ def _commit(
     coverage_rows(con, context, prepared.configured)
     _keep_leftovers(con, context.import_id)
     settled = settle.settle(con)
-    con.execute(
-        """insert into imports (import_id, path, sha256, bytes, adapter, adapter_version, observed_at, records_read, mapped, set_aside, rejects,
-               runs_new, runs_changed, started_at, finished_at, source, config_hash) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [context.import_id, found.name, found.sha256, found.size, context.adapter.name, context.adapter.version, context.file_time,
-         prepared.records_read, prepared.mapped, prepared.set_aside, prepared.rejects, settled.runs_new, settled.runs_changed,
-         prepared.started, datetime.now(UTC), context.source, job.config_hash],
-    ).fetchall()  # fmt: skip
+    row: dict[str, str | int | datetime] = {
+        "import_id": context.import_id, "path": found.name, "sha256": found.sha256, "bytes": found.size, "adapter": context.adapter.name,
+        "adapter_version": context.adapter.version, "observed_at": context.file_time, "records_read": prepared.records_read,
+        "mapped": prepared.mapped, "set_aside": prepared.set_aside, "rejects": prepared.rejects, "runs_new": settled.runs_new,
+        "runs_changed": settled.runs_changed, "started_at": prepared.started, "finished_at": datetime.now(UTC),
+        "source": context.source, "config_hash": job.config_hash,
+    }  # fmt: skip
+    con.execute(f"insert into imports ({', '.join(row)}) values ({', '.join(map(literal, row.values()))})").fetchall()
     return FileResult(
         path=found.name,
         outcome="taken",
@@ -301,30 +292,28 @@ def _commit(
 
 def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:
     """Take back what the same file said when it was read under another configuration."""
-    for import_id in import_ids:
+    for import_id in map(literal, import_ids):
         for table in ("run_observations", "step_observations", "touch_observations", "notice_observations"):
             con.execute(
-                f"insert into touched_runs select distinct run_id from {table} where import_id = ?", [import_id]
+                f"insert into touched_runs select distinct run_id from {table} where import_id = {import_id}"
             ).fetchall()
         for one in ("automation", "notice", "change"):
             con.execute(
-                f"insert into touched_{one}s select distinct {one}_id from {one}_observations where import_id = ?",
-                [import_id],
+                f"insert into touched_{one}s select distinct {one}_id from {one}_observations where import_id = {import_id}"
             ).fetchall()
         for table in _FILE_TABLES:
-            con.execute(f"delete from {table} where import_id = ?", [import_id]).fetchall()
+            con.execute(f"delete from {table} where import_id = {import_id}").fetchall()
 
 
 def _keep_leftovers(con: duckdb.DuckDBPyConnection, import_id: str) -> None:
     """Rejects and set-aside records, one row each, as text that may be kept."""
     if con.execute("select 1 from staged_rejects limit 1").fetchall():
-        con.execute(
-            """insert into rejects
-           select ?, record, 'record ' || record, string_agg(field, ', ' order by field), string_agg(seen, ', ' order by field),
+        con.execute(f"""
+           insert into rejects
+           select {literal(import_id)}, record, 'record ' || record, string_agg(field, ', ' order by field), string_agg(seen, ', ' order by field),
                   string_agg(distinct reason, '; '), max(raw)
-           from staged_rejects group by record""",
-            [import_id],
-        ).fetchall()
+           from staged_rejects group by record
+        """).fetchall()
     con.execute(
-        "insert into set_aside select ?, place, min(reason) from sel_set_aside group by place", [import_id]
+        f"insert into set_aside select {literal(import_id)}, place, min(reason) from sel_set_aside group by place"
     ).fetchall()

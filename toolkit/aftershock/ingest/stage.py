@@ -90,7 +90,7 @@ def stage(
     con.execute(f"""
         create or replace temp view records as
         select * exclude ({", ".join(map(identifier, () if any(odd) else kept))}{"" if any(odd) or not kept else ", "}_misfits, _record),
-               {"" if any(odd) else "false as tz_assumed,"} TIMESTAMPTZ {literal(file_time.isoformat())} as file_time,
+               {"" if any(odd) else "false as tz_assumed,"} {literal(file_time)} as file_time,
                {literal(file_name)} as file_name
         from raw_records where _misfits is null
     """).fetchall()
@@ -140,12 +140,12 @@ def _room_for(con: duckdb.DuckDBPyConnection, size: int) -> Iterator[None]:
     if size <= _RECORD_BYTES:
         yield
         return
-    [(limit, threads)] = con.execute("select current_setting('memory_limit'), current_setting('threads')").fetchall()
-    con.execute(f"set threads = 1; set memory_limit = '{8 * size // 1_000_000 + 1_000}MB'").fetchall()
+    [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
+    con.execute(f"set memory_limit = '{8 * size // 1_000_000 + 1_000}MB'").fetchall()
     try:
         yield
     finally:
-        con.execute(f"set threads = {threads}; set memory_limit = '{limit}'").fetchall()
+        con.execute(f"set memory_limit = '{limit}'").fetchall()
 
 
 def _typed(

@@ -90,10 +90,10 @@ def migrate(connection: duckdb.DuckDBPyConnection, file: Path, first_commit: int
     with _transaction(connection):
         complete(connection)
         connection.execute(
-            "insert into schema_version select unnest(range(?, ?)), now()", [found + 1, SCHEMA_VERSION + 1]
+            f"insert into schema_version select unnest(range({found + 1}, {SCHEMA_VERSION + 1})), now()"
         ).fetchall()
         connection.execute(
-            "insert into ledger_state (commits) select ? where not exists (from ledger_state)", [first_commit]
+            f"insert into ledger_state (commits) select {first_commit} where not exists (from ledger_state)"
         ).fetchall()
 
 

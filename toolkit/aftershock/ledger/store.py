@@ -23,6 +23,8 @@ from aftershock.model import BY_NAME
 
 MEMORY = "1700MB"
 """What DuckDB may take before it goes on on disk: with what lies outside its count, a writer stays under 2 GiB whatever it reads."""
+THREADS = 1
+"""Reading, settling and compressing are done hardly later by one than by two, and for a third less work."""
 _FULL = ("no space left", "disk full", "file too large", "out of disk", "could not write", "max_temp_directory_size")
 
 
@@ -87,7 +89,8 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)  # left by a writer that was killed
             with full_disk_told(self.folder):
                 connection = duckdb.connect(
-                    str(self.file), config={"temp_directory": str(temporary), "memory_limit": MEMORY}
+                    str(self.file),
+                    config={"temp_directory": str(temporary), "memory_limit": MEMORY, "threads": THREADS},
                 )
             try:
                 connection.execute("set TimeZone = 'UTC'").fetchall()
@@ -128,7 +131,7 @@ class Store:
         """Bring the store to this version; its commits go on from the newest snapshot, though it be deleted or restored."""
         newest = self.snapshots.newest_number()
         migrate(connection, self.file, newest)
-        connection.execute("update ledger_state set commits = $1 where commits < $1", [newest]).fetchall()
+        connection.execute(f"update ledger_state set commits = {newest} where commits < {newest}").fetchall()
 
     @contextmanager
     def _lock(self, wait_s: float) -> Iterator[None]:
