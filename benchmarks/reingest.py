@@ -30,7 +30,7 @@ from aftershock.model import BY_NAME
 from aftershock.project import Project, load
 
 SEED_RUNS = 50_000
-MULTIPLIED = [BY_NAME[name] for name in ("run_observations", "runs", "status_history", "touch_observations", "touches")]
+MULTIPLIED = [BY_NAME[name] for name in ("runs", "touch_observations", "touches")]
 DAGS = 40
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 EVERY = timedelta(seconds=8)  # 20 million runs are five years
@@ -163,6 +163,7 @@ def _multiply(con: duckdb.DuckDBPyConnection, begin: int, count: int) -> None:
         "touch_id": "md5(touch_id || later)",
         "entity_key": "'ORD-' || (seed + later)",
         "write_no": f"write_no + later // {SEED_RUNS}",
+        "told_in": f"told_in + later // {SEED_RUNS}",
     }
     for table in MULTIPLIED:
         columns = {name: new[name] for name in table.names if name in new}
@@ -174,6 +175,11 @@ def _multiply(con: duckdb.DuckDBPyConnection, begin: int, count: int) -> None:
             insert into {table.name} by name
             select old.* exclude (seed) replace ({replaced}) from copies join seed_{table.name} old using (seed)
         """).fetchall()
+    con.execute(f"""
+        insert into imports by name
+        select seed.* replace (import_id || '-' || later as import_id, write_no + later as write_no)
+        from (from imports order by started_at limit 1) seed, range({begin // SEED_RUNS}, {(begin + count) // SEED_RUNS}) t(later)
+    """).fetchall()
     con.execute(f"update ledger_state set commits = commits + {count // SEED_RUNS}").fetchall()
 
 

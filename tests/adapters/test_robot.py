@@ -37,7 +37,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 
 def of(name: str) -> str:
     """The runs that this file told of, as a relation."""
-    told = f"select run_id from run_observations join imports using (import_id) where contains(path, '/{name}')"
+    told = f"select run_id from status_history join imports using (import_id) where contains(path, '/{name}')"
     return f"(from runs where run_id in ({told}))"
 
 

@@ -18,7 +18,7 @@ Record = tuple[str, Row]
 BEGIN = datetime(2026, 11, 16, tzinfo=UTC)
 CLIENT_RULES = "(rule VARCHAR, client VARCHAR, source VARCHAR, automation VARCHAR, needs_payload BOOLEAN)"
 TOLD = {
-    "runs": "*",
+    "runs": "* exclude (told_in, told_as)",
     "steps": "*",
     "touches": "*",
     "status_history": "* exclude (import_id)",
@@ -40,7 +40,7 @@ def run(number: int | str, seen: int, **facts: Any) -> Record:
     for name in ("retry_of", "parent_run_id"):
         if row.get(name) is not None:
             row[name] = f"toy:{row[name]}"
-    return "run_observations", row | {"observed_at": at(seen)}
+    return "told_now", row | {"observed_at": at(seen)}
 
 
 def step(number: int, key: str, seen: int, *, attempt: int = 1, **facts: Any) -> Record:
@@ -85,7 +85,7 @@ class Observed:
     def clear(self) -> None:
         """Forget everything but the client rules."""
         for table in TABLES:
-            if table.name not in ("schema_version", "ledger_state"):
+            if table.name not in ("schema_version", "ledger_state") and not table.rows:
                 self.con.execute(f"delete from {table.name}").fetchall()
 
     def take(self, *records: Record, touched_automations: Sequence[str] = ()) -> Settled:
@@ -105,6 +105,9 @@ class Observed:
             touched = "automation" if table == "automation_observations" else "run"
             self.con.execute(f"insert into touched_{touched}s values (?)", [row[f"{touched}_id"]]).fetchall()
         settled = settle(self.con)
+        self.con.execute(
+            f"insert into imports (import_id, write_no) values ('i{self.files:04d}', getvariable('write_no'))"
+        )
         self.con.execute("update ledger_state set commits = commits + 1").fetchall()
         self.con.commit()
         return settled

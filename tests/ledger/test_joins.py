@@ -94,7 +94,7 @@ class Joined(Observed):
             row["name"] = None  # a run knows its automation's id
         for table, row in (*records, *own, *said, *names):
             row = row | {"import_id": f"i{self.files:04d}"}
-            if table in ("run_observations", "step_observations", "touch_observations"):
+            if table in ("told_now", "step_observations", "touch_observations"):
                 row["write_no"] = self.rows("select getvariable('write_no')")[0][0]
             columns, values = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
             self.con.execute(f"insert into {table} ({columns}) values ({values})", list(row.values())).fetchall()
@@ -105,6 +105,9 @@ class Joined(Observed):
             }.get(table, "run")
             self.con.execute(f"insert into touched_{word}s values (?)", [row[f"{word}_id"]]).fetchall()
         settle(self.con)
+        self.con.execute(
+            f"insert into imports (import_id, write_no) values ('i{self.files:04d}', getvariable('write_no'))"
+        )
         self.con.execute("update ledger_state set commits = commits + 1").fetchall()
         self.con.commit()
 

@@ -103,6 +103,15 @@ def test_a_change_of_an_older_version_is_what_its_file_told(tmp_path: Path) -> N
         assert told == [("c1", "n8n:7", "version", None)]
 
 
+def test_what_was_seen_of_runs_in_version_1_is_seen_yet(tmp_path: Path) -> None:
+    seen = """insert into status_history values ('n8n:1', 'failed', 'error', timestamptz '2026-11-01 00:00:00+00', 'i1');"""
+    folder = old_store(tmp_path, VERSION_1 + ROWS + seen).parent
+    for _ in range(2):
+        with Store(folder).write() as writer:
+            history = "select run_id, status, import_id from status_history"
+            assert writer.connection.execute(history).fetchall() == [("n8n:1", "failed", "i1")]
+
+
 def test_a_migrated_store_takes_in_files_and_is_published(tmp_path: Path) -> None:
     old_store(tmp_path)
     take_in(tmp_path, [task_page(tmp_path, 0)])

@@ -376,3 +376,67 @@ def test_files_read_again_under_another_configuration_replace_what_they_said(tmp
     for query in ("select count(*) from imports", "select source, covers_from, covers_to from coverage"):
         with aftershock.open(tmp_path / "changed") as changed, aftershock.open(tmp_path / "fresh") as fresh:
             assert changed.sql(query).fetchall() == fresh.sql(query).fetchall()
+
+
+IN_FULL = "select run_id from run_observations order by 1"
+FACTS_OF_ONE: tuple[dict[str, Any], ...] = (
+    {"status": "succeeded"},
+    {"status": "succeeded", "attempt": 1, "role": "work", "duration_s": 2.0},
+    {"status": "failed", "error_message": "boom", "fingerprint": "f1", "rank": 1},
+    {"status": "running", "started_at": at(1)},
+)
+FACTS_OF_OTHERS: tuple[dict[str, Any], ...] = (
+    {},  # its word is unknown
+    {"status": "succeeded", "error_message": "boom", "fingerprint": "f1"},  # an earlier attempt's
+    {"status": "running", "ended_at": at(1)},
+    {"status": "succeeded", "clients": ["initech"]},
+    {"status": "succeeded", "parent_run_id": "*/2"},
+)
+
+
+@pytest.mark.parametrize("facts", FACTS_OF_ONE)
+def test_what_one_file_told_of_a_run_is_not_stored_twice(facts: dict[str, Any]) -> None:
+    store = Observed()
+    store.take(run(1, 1, **facts))
+    assert store.rows(IN_FULL) == []
+    assert store.rows("select status, seen_at, import_id from status_history") == [(facts["status"], at(1), "i0001")]
+
+
+@pytest.mark.parametrize("facts", FACTS_OF_OTHERS)
+def test_what_settles_otherwise_than_it_was_told_is_stored_as_it_was_told(facts: dict[str, Any]) -> None:
+    store = Observed(RULES)
+    store.take(run(1, 1, **facts))
+    assert store.rows(IN_FULL) == [("toy:1",)]
+
+
+@pytest.mark.parametrize("first", [*FACTS_OF_ONE, *FACTS_OF_OTHERS])
+@pytest.mark.parametrize("role", ["work", "manual"])
+def test_a_second_file_finds_the_words_of_the_first(first: dict[str, Any], role: str) -> None:
+    later = run(1, 2, role=role, attempt=2, duration_s=7.0, status="failed", version="2")
+    once, often = Observed(RULES), Observed(RULES)
+    once.take(run(1, 1, **first), later)
+    often.take(run(1, 1, **first))
+    often.take(later)
+    assert often.told() == once.told()
+    told = "select * exclude (import_id, write_no) from run_observations order by all"
+    assert often.rows(told) == once.rows(told)
+
+
+def test_of_a_file_with_known_and_new_runs_only_the_known_are_stored_as_they_were_told() -> None:
+    store = Observed()
+    store.take(run(1, 1, status="succeeded"), run(2, 1, status="succeeded"))
+    store.take(run(2, 2, status="failed"), run(3, 2, status="failed"))
+    assert store.rows(IN_FULL) == [("toy:2",), ("toy:2",)]
+    history = (
+        "select native_id, history.status from status_history history join runs using (run_id) order by 1, seen_at"
+    )
+    assert store.rows(history) == [("1", "succeeded"), ("2", "succeeded"), ("2", "failed"), ("3", "failed")]
+
+
+def test_a_run_whose_automation_is_renamed_is_still_told_once() -> None:
+    store = Observed()
+    store.take(run(1, 1, job=1, status="succeeded"), job(1, 1, name="Sync"))
+    for seen, name in ((5, "Sync orders"), (6, "Sync invoices")):
+        store.take(job(1, seen, name=name))
+        assert store.rows("select automation, status from runs") == [(name, "succeeded")]
+        assert store.rows(IN_FULL) == [("toy:1",)]

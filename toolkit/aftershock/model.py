@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the ledger. `public` tables are the contract; the others hold observations that settling reads."""
+    """A table of the ledger. `public` tables are the contract; the others hold observations that settling reads.
+
+    `rows`: the SELECT of one that is a view.
+    """
 
     name: str
     row_per: str
     columns: tuple[Column, ...]
     public: bool = True
+    rows: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +81,9 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     def ddl(self) -> str:
-        """`CREATE TABLE IF NOT EXISTS` for this table."""
+        """The statement that makes it where it is not there yet."""
+        if self.rows:
+            return f"CREATE OR REPLACE VIEW {self.name} AS {self.rows}"
         body = ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({body})"
 
@@ -141,6 +147,7 @@ import_id VARCHAR
 observed_at TIMESTAMPTZ  when the record was so
 rank INTEGER  0 a tool's own record, 1 a secondary source such as an event log
 """
+_SEEN = "run_id VARCHAR\nstatus VARCHAR\nstatus_raw VARCHAR\nseen_at TIMESTAMPTZ\nimport_id VARCHAR\n"
 _WRITE = "write_no BIGINT  number of the write that stored this row\n"
 _RUN_SEEN = "run_seen_at TIMESTAMPTZ  when its run was first seen\n"
 
@@ -166,6 +173,7 @@ started_at TIMESTAMPTZ
 finished_at TIMESTAMPTZ
 source VARCHAR  the configured instance the file belongs to
 config_hash VARCHAR  the configuration it was read with
+write_no BIGINT  number of the write that stored it
 """),
     ),
     Table(
@@ -219,6 +227,10 @@ last_seen_at TIMESTAMPTZ
 shared BOOLEAN  it fits more than one client
 """
             + _RUN_FACTS
+            + """
+told_in BIGINT  where one file alone told of it, and just this: the number of that write; it has no row in run_observations
+told_as INTEGER  of such, the sum of what the file left out (1 attempt, 2 role, 4 duration_s), and 8 if it is a secondary source
+"""
         ),
     ),
     Table("steps", "step attempt", _columns("step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS + _RUN_SEEN)),
@@ -268,7 +280,11 @@ title VARCHAR  what changed, redacted
     Table(
         "status_history",
         "observed status of a run",
-        _columns("run_id VARCHAR\nstatus VARCHAR\nstatus_raw VARCHAR\nseen_at TIMESTAMPTZ\nimport_id VARCHAR\n"),
+        _columns(_SEEN),
+        rows=f"""
+            select {", ".join(column.name for column in _columns(_SEEN))} from status_changes
+            union all
+            select run_id, status, status_raw, first_seen_at, import_id from runs join imports on imports.write_no = runs.told_in""",
     ),
     Table(
         "rejects",
@@ -323,6 +339,12 @@ ended_at TIMESTAMPTZ
 path VARCHAR
 error VARCHAR
 """),
+    ),
+    Table(
+        "status_changes",
+        "status of `status_history` that is not all that is known of its run",
+        _columns(_SEEN),
+        public=False,
     ),
     # Observations: what each file said, append-only. Settling folds them into the tables above.
     Table(

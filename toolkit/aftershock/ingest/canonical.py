@@ -277,11 +277,9 @@ def _run_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:
         from named {_PRINTS_JOIN}
     """).fetchall()
     con.execute(
-        "insert into run_observations by name select * exclude (place), getvariable('write_no') as write_no from new_runs"
+        "create or replace temp table told_now as select * exclude (place), getvariable('write_no') as write_no from new_runs"
     ).fetchall()
-    con.execute(
-        "insert into touched_runs select distinct run_id from run_observations where write_no = getvariable('write_no')"
-    ).fetchall()
+    con.execute("insert into touched_runs select run_id from told_now").fetchall()
 
 
 def _step_rows(con: duckdb.DuckDBPyConnection, context: Context) -> None:

@@ -276,7 +276,9 @@ def _commit(
         "runs_changed": settled.runs_changed, "started_at": prepared.started, "finished_at": datetime.now(UTC),
         "source": context.source, "config_hash": job.config_hash,
     }  # fmt: skip
-    con.execute(f"insert into imports ({', '.join(row)}) values ({', '.join(map(literal, row.values()))})").fetchall()
+    con.execute(f"""
+        insert into imports ({", ".join(row)}, write_no) values ({", ".join(map(literal, row.values()))}, getvariable('write_no'))
+    """).fetchall()
     return FileResult(
         path=found.name,
         outcome="taken",
@@ -297,6 +299,9 @@ def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:
             con.execute(
                 f"insert into touched_runs select distinct run_id from {table} where import_id = {import_id}"
             ).fetchall()
+        con.execute(
+            f"insert into touched_runs select run_id from runs where told_in = (select write_no from imports where import_id = {import_id})"
+        ).fetchall()
         for one in ("automation", "notice", "change"):
             con.execute(
                 f"insert into touched_{one}s select distinct {one}_id from {one}_observations where import_id = {import_id}"

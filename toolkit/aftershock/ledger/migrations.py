@@ -65,6 +65,8 @@ STEPS: Final[Mapping[int, Sequence[str]]] = {
         """update notices set source = runs.source, automation_id = runs.automation_id from runs
            where runs.run_id = notices.run_id and notices.source is null""",
     ),
+    # a run that one file alone told of has its status in itself: what is beyond that stands here, and `status_history` shows both
+    5: ("alter table if exists status_history rename to status_changes",),
 }
 """Version -> the statements that bring a store of the version before to it. What stands here is never changed again.
 
@@ -110,7 +112,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def complete(connection: duckdb.DuckDBPyConnection) -> None:
     """Add every table and column of the model that the store lacks."""
-    for table in TABLES:
+    for table in sorted(TABLES, key=lambda table: bool(table.rows)):  # views last: they read tables
         connection.execute(table.ddl()).fetchall()
         have = {row[0] for row in connection.execute(f"select column_name from (describe {table.name})").fetchall()}
         for column in table.columns:

@@ -8,7 +8,11 @@ The cost grows with the file, hardly with the ledger: one narrow scan of `runs` 
 other table is read only from when one of them was first seen: `run_seen_at`, `seen_at`, `observed_at` and, where records carry
 times of their own, the number of the write. All grow with the ledger, so DuckDB skips what lies before.
 
-Callers put the ids of what they touched into the temporary tables of `TOUCHED` and the client rules into `client_rules`.
+Most runs are told of by one file, once, and settle as they were told. What was said of such a run is not stored a second time:
+the run's own row stands for it (`told_in`, `told_as`), and for its status in `status_history`, until another file touches the run.
+
+Callers put what they are told of runs into the temporary table `told_now`, the ids of what they touched into those of `TOUCHED`, and
+the client rules into `client_rules`.
 """
 
 from __future__ import annotations
@@ -26,7 +30,13 @@ _AGGREGATED: Final = ("attempt", "role", "status", "status_raw", "trigger", "que
                       "items_in", "items_out", "version", "correlation_id", "error_type", "error_message", "fingerprint",
                       "tz_assumed")  # fmt: skip
 _GOING_ON: Final = ("running", "queued", "waiting")
+_NAMES: Final = ("run_id", "tool", "source", "automation_id", "native_id", "retry_of", "parent_run_id")
+_LEFT_OUT: Final = {"attempt": 1, "role": 2, "duration_s": 4}
+"""What settling fills in where a file says nothing, and its number in `told_as`."""
+_SECONDARY: Final = 8
+"""The number of a secondary source (rank 1) in `told_as`."""
 _ERROR: Final = "STRUCT(kind VARCHAR, text VARCHAR, print VARCHAR)"
+_NO_FACTS: Final = ("root_run_id", "first_seen_at", "last_seen_at", "told_in", "told_as")
 _STEP_FACTS: Final = [name for name in BY_NAME["steps"].names if name not in ("step_id", "run_id", "run_seen_at")]
 
 
@@ -52,6 +62,7 @@ class _Since:
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make the empty temporary tables that name what was touched."""
+    con.execute("create or replace temp table told_now as from run_observations limit 0").fetchall()
     con.execute("create or replace temp table touched_runs (run_id VARCHAR)").fetchall()
     con.execute("create or replace temp table touched_automations (automation_id VARCHAR)").fetchall()
     con.execute("create or replace temp table touched_notices (notice_id VARCHAR)").fetchall()
@@ -63,20 +74,24 @@ def settle(con: duckdb.DuckDBPyConnection) -> Settled:
     """Bring every touched run, step, touch, notice and automation up to date. To be called inside a transaction."""
     _distinct(con)
     _automations(con)
-    of_any_scope = _any(con, "run_observations where contains(parent_run_id, ':*/')")
+    of_any_scope = any(_any(con, f"{told} where {_OF_ANY_SCOPE}") for told in ("told_now", "run_observations"))
     if of_any_scope:
         _children_of_any_scope(con)
     since = _known_runs(con)
-    is_lone = _runs(con, of_any_scope=of_any_scope)
+    _runs(con, since, of_any_scope=of_any_scope)
     _steps(con, since)
     result = _replace_runs(con, since)
+    _keep_told(con)
     _roots(con)
-    _status_history(con, since, is_lone=is_lone)
+    _status_history(con, since)
     _touches(con, since)
     joins.settle_notices(con)
     joins.settle_changes(con)
     joins.remember(con)
     return result
+
+
+_OF_ANY_SCOPE: Final = "contains(parent_run_id, ':*/')"
 
 
 def _any(con: duckdb.DuckDBPyConnection, rows: str) -> bool:
@@ -160,18 +175,19 @@ def _automations(con: duckdb.DuckDBPyConnection) -> None:
 
 def _children_of_any_scope(con: duckdb.DuckDBPyConnection) -> None:
     """A child may know its parent's id without the scope (`airflow:*/id`): those of touched runs are touched too."""
-    con.execute("""
+    con.execute(f"""
         create or replace temp table touched_runs as
-        with told as (select run_id, source, native_id from run_observations where write_no = getvariable('write_no')),
+        with told as (select run_id, source, native_id from told_now),
         parents as (
             select source, native_id from told union
             select source, native_id from runs semi join (select run_id from touched_runs except select run_id from told) using (run_id)
         )
         select run_id from touched_runs
         union
-        select child.run_id from run_observations child join parents
-          on parents.source = child.source and parents.native_id = split_part(child.parent_run_id, ':*/', 2)
-        where contains(child.parent_run_id, ':*/')
+        select child.run_id
+        from (select run_id, source, parent_run_id from run_observations union all select run_id, source, parent_run_id from told_now) child
+        join parents on parents.source = child.source and parents.native_id = split_part(child.parent_run_id, ':*/', 2)
+        where {_OF_ANY_SCOPE}
     """).fetchall()
 
 
@@ -206,21 +222,39 @@ def _known_runs(con: duckdb.DuckDBPyConnection) -> _Since:
     """).fetchall()
     here = f"rowid between {first} and {last} and rowid in (select place from known)"
     con.execute(f"create or replace temp table runs_before as from runs where {here}").fetchall()
-    told = "from run_observations where write_no = getvariable('write_no')"
     if count == 0:
-        con.execute(f"create or replace temp view told_runs as {told}").fetchall()
+        con.execute("create or replace temp view told_runs as from told_now").fetchall()
         return _Since(f"TIMESTAMPTZ '{seen}'", _write_no(con), none_known=True)
     con.execute(f"delete from runs where {here}").fetchall()
+    _write_out(con)
     con.execute(f"""
         create or replace temp table told_of_known as
-        {told} and run_id in (select run_id from touched_runs)
-        union all
+        from told_now where run_id in (select run_id from touched_runs)
+        union all by name
         from run_observations
-        where write_no < getvariable('write_no') and observed_at >= '{seen}' and run_id in (select run_id from known)
+        where observed_at >= '{seen}' and run_id in (select run_id from known)
     """).fetchall()
     con.execute("create or replace temp view told_runs as from told_of_known").fetchall()
     [(write,)] = con.execute("select coalesce(min(write_no), getvariable('write_no')) from told_runs").fetchall()
     return _Since(f"TIMESTAMPTZ '{seen}'", int(write), none_known=False)
+
+
+def _write_out(con: duckdb.DuckDBPyConnection) -> None:
+    """What was told of the known runs that stood for it themselves; of a file that is taken back, and so has no import, nothing."""
+    same = (*_NAMES, *(name for name in _AGGREGATED if name not in _LEFT_OUT))
+    left_out = (f"case when told_as & {bit} = 0 then {name} end as {name}" for name, bit in _LEFT_OUT.items())
+    con.execute(f"""
+        insert into run_observations by name
+        select imports.import_id, told_in as write_no, first_seen_at as observed_at, told_as // {_SECONDARY} as rank,
+               {", ".join(f'runs_before."{name}"' for name in same)}, {", ".join(left_out)}
+        from runs_before join imports on imports.write_no = told_in
+    """).fetchall()
+
+
+def _keep_told(con: duckdb.DuckDBPyConnection) -> None:
+    """Store what this write tells of runs, but of those that stand for it themselves; the others are in the table `in_pieces`."""
+    con.execute("create or replace temp table in_pieces as select run_id from of_runs where told_as is null").fetchall()
+    con.execute("insert into run_observations by name from told_now semi join in_pieces using (run_id)").fetchall()
 
 
 def _write_no(con: duckdb.DuckDBPyConnection) -> int:
@@ -239,18 +273,14 @@ def _told(table: str, since: _Since) -> str:
     return f"(from {table} where write_no >= {since.write} and run_id in (select run_id from touched_runs))"
 
 
-def _runs(con: duckdb.DuckDBPyConnection, *, of_any_scope: bool) -> bool:
-    """The view `run_facts`: what is known of each touched run; and the table `owners`: whose they are, few rows for all of them.
-
-    True where all runs are told of once, so that there is nothing to fold.
-    """
+def _runs(con: duckdb.DuckDBPyConnection, since: _Since, *, of_any_scope: bool) -> None:
+    """The view `run_facts`: what is known of each touched run; and the table `owners`: whose they are, few rows for all of them."""
     [(statements, runs)] = con.execute("select count(*), count(distinct run_id) from told_runs").fetchall()
-    is_lone = bool(statements == runs)
-    if is_lone and not of_any_scope:
+    if statements == runs and since.none_known and not of_any_scope:  # nothing to fold
         con.execute(f"""
             create or replace temp view run_facts as
-            select run_id, tool, source, automation_id, native_id, retry_of, parent_run_id, observed_at as first_seen_at,
-                   observed_at as last_seen_at, coalesce(clients, []) as rules, {", ".join(_AGGREGATED)}
+            select {", ".join(_NAMES)}, observed_at as first_seen_at,
+                   observed_at as last_seen_at, coalesce(clients, []) as rules, rank, true as is_lone, {", ".join(_AGGREGATED)}
             from told_runs
         """).fetchall()
     else:
@@ -270,7 +300,6 @@ def _runs(con: duckdb.DuckDBPyConnection, *, of_any_scope: bool) -> bool:
          and (not rule.needs_payload or list_contains(kinds.rules, rule.rule))
         group by all
     """).fetchall()
-    return is_lone
 
 
 def _fold(con: duckdb.DuckDBPyConnection) -> None:
@@ -293,7 +322,8 @@ def _fold(con: duckdb.DuckDBPyConnection) -> None:
         select run_id, arg_max(tool, k) as tool, arg_max(source, k) as source, arg_max(automation_id, k) as automation_id,
                arg_max(native_id, k) as native_id, arg_max(retry_of, k) as retry_of, arg_max(parent_run_id, k) as parent_run_id,
                min(observed_at) as first_seen_at, max(observed_at) as last_seen_at,
-               list_distinct(flatten(list(coalesce(clients, [])))) as rules, {newest}
+               list_distinct(flatten(list(coalesce(clients, [])))) as rules, any_value(rank) as rank,
+               count(*) = 1 and bool_and(write_no = getvariable('write_no') and not coalesce({_OF_ANY_SCOPE}, false)) as is_lone, {newest}
         from ordered group by run_id
     """).fetchall()
 
@@ -345,16 +375,26 @@ def _failed_steps(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
+    is_as_told = f"""is_lone and rules = [] and rank in (0, 1) and status is not null and not (status = 'succeeded' and coalesce(had_failed_step, false))
+        and (status not in ({_words(_GOING_ON)}) or (ended_at is null and duration_s is null))
+        and error_type is not distinct from error.kind and error_message is not distinct from error.text and fingerprint is not distinct from error.print"""
+    told_as = " + ".join(
+        [f"{_SECONDARY} * rank", *(f"if({name} is null, {bit}, 0)" for name, bit in _LEFT_OUT.items())]
+    )
     con.execute(f"""
-        create or replace temp view settled_runs as
-        with of_runs as (  -- a run's own error, else its last failed step's; what an earlier attempt said is no error of a run that succeeded
+        create or replace temp view of_runs as
+        with failing as (  -- a run's own error, else its last failed step's; what an earlier attempt said is no error of a run that succeeded
             select facts.*, failed.had_failed_step,
                    case when facts.status = 'succeeded' and not coalesce(failed.had_failed_step, false) then null
                         when facts.fingerprint is null then failed.error
                         else struct_pack(kind := facts.error_type, text := facts.error_message, print := facts.fingerprint) end as error
             from run_facts facts left join failed_steps failed using (run_id)
         )
-        select facts.* exclude (rules, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role, error),
+        select *, case when {is_as_told} then {told_as} end as told_as from failing
+    """).fetchall()
+    con.execute(f"""
+        create or replace temp view settled_runs as
+        select facts.* exclude (rules, rank, is_lone, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role, error),
                coalesce(attempt, 1) as attempt, coalesce(role, 'work') as role,
                case when facts.status = 'succeeded' and facts.had_failed_step then 'partial' else coalesce(facts.status, 'unknown') end as status,
                coalesce(facts.status in ({_words(FINISHED)}), false) as is_finished,
@@ -366,7 +406,7 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
                auto.name as automation,
                case when len(owners.clients) = 1 then owners.clients[1] end as client,
                coalesce(len(owners.clients) > 1, false) as shared,
-               facts.run_id as root_run_id
+               facts.run_id as root_run_id, case when told_as is not null then getvariable('write_no') end as told_in
         from of_runs facts
         left join automations auto using (automation_id)
         left join owners on owners.source = facts.source and owners.rules = facts.rules and owners.automation_id = coalesce(facts.automation_id, '')
@@ -375,9 +415,7 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
         [(new,)] = con.execute("select count(*) from run_facts").fetchall()
         con.execute("insert into runs by name select * from settled_runs").fetchall()
         return Settled(int(new), 0)
-    columns = ", ".join(
-        f'"{name}"' for name in BY_NAME["runs"].names if name not in ("root_run_id", "first_seen_at", "last_seen_at")
-    )
+    columns = ", ".join(f'"{name}"' for name in BY_NAME["runs"].names if name not in _NO_FACTS)
     new, changed = con.execute(f"""
         select count(*) filter (old.run_id is null), count(*) filter (old.run_id is not null and old.facts is distinct from new.facts)
         from (select run_id, row({columns}) as facts from settled_runs) new
@@ -414,20 +452,15 @@ def _roots(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
 
 
-def _status_history(con: duckdb.DuckDBPyConnection, since: _Since, *, is_lone: bool) -> None:
+def _status_history(con: duckdb.DuckDBPyConnection, since: _Since) -> None:
     """A row whenever a run was seen in another status than before."""
-    if since.none_known and is_lone:
-        con.execute("""
-            insert into status_history by name
-            select run_id, status, status_raw, observed_at as seen_at, import_id from told_runs where status is not null
-        """).fetchall()
-        return
-    _take_out(con, "status_history", "seen_at", since)
+    if not since.none_known:
+        _take_out(con, "status_changes", "seen_at", since)
     con.execute(f"""
-        insert into status_history by name
+        insert into status_changes by name
         with seen as (
             select run_id, status, status_raw, observed_at as seen_at, min(import_id) as import_id
-            from told_runs where status is not null
+            from told_runs semi join in_pieces using (run_id) where status is not null
             group by run_id, status, status_raw, observed_at
         ), ordered as (
             select *, lag(status) over w as before from seen
