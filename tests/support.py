@@ -15,6 +15,12 @@ from aftershock.project import Project, load
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
+TOLD_BY = """(
+    select run_id, path from run_observations join imports using (import_id)
+    union all select run_id, path from runs join imports on imports.write_no = runs.told_in
+)"""
+"""A relation: each run, and the path of each file that told of it."""
+
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="the shared folder with captures and vendors' fixtures is not here"
 )

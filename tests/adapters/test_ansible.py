@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import SHARED, ingested, needs_shared, rows, take_in
+from support import SHARED, TOLD_BY, ingested, needs_shared, rows, take_in
 
 import aftershock
 from aftershock.adapters import ansible
@@ -38,7 +38,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 
 def of(name: str) -> str:
     """The runs that this file told of, as a relation."""
-    told = f"select run_id from status_history join imports using (import_id) where contains(path, '/{name}')"
+    told = f"select run_id from {TOLD_BY} where contains(path, '/{name}')"
     return f"(from runs where run_id in ({told}))"
 
 

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from support import SHARED, ingested, needs_shared, rows, take_in
+from support import SHARED, TOLD_BY, ingested, needs_shared, rows, take_in
 
 import aftershock
 from aftershock.adapters import junit
@@ -61,7 +61,7 @@ def counts(ledger: Ledger, query: str) -> dict[object, object]:
 
 def of(name: str) -> str:
     """The runs that this file told of, as a relation."""
-    told = f"select run_id from status_history join imports using (import_id) where contains(path, '{name}')"
+    told = f"select run_id from {TOLD_BY} where contains(path, '{name}')"
     return f"(from runs where run_id in ({told}))"
 
 
@@ -428,8 +428,8 @@ def test_other_peoples_reports_are_taken_in_whole(tmp_path: Path) -> None:
     assert found == VENDORS
     assert counts(
         aftershock.open(tmp_path),
-        """select regexp_extract(path, '([^/.]+)[^/]*$', 1) || ' ' || runs.status, count(*)
-        from runs join status_history using (run_id) join imports using (import_id)
+        f"""select regexp_extract(path, '([^/.]+)[^/]*$', 1) || ' ' || runs.status, count(*)
+        from runs join {TOLD_BY} using (run_id)
         where regexp_matches(path, '(disabled|multiresult|no-attributes|logs|unicode).xml$') group by all""",
     ) == {
         "disabled failed": 20,  # the file's own sums: 19 failures, 1 error, 5 disabled of 31

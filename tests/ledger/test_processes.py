@@ -114,11 +114,11 @@ def assert_whole(project: Path, acknowledged: set[str]) -> None:
         files = con.execute("select path, runs_new from imports").fetchall()
         assert acknowledged <= names(files)
         assert {count for _, count in files} <= {RUNS}
-        for table in ("runs", "status_history"):
-            assert con.execute(f"select count(*) from {table}").fetchall() == [(RUNS * len(files),)]
+        for table, rows in (("runs", RUNS), ("run_observations", RUNS)):
+            assert con.execute(f"select count(*) from {table}").fetchall() == [(rows * len(files),)]
         for table in ("steps", "step_observations"):
             assert con.execute(f"select count(*) from {table}").fetchall() == [(RUNS * STEPS * len(files),)]
-        strangers = "select count(*) from runs anti join imports on imports.write_no = runs.told_in"
+        strangers = "select count(*) from run_observations anti join imports using (import_id)"
         assert con.execute(strangers).fetchall() == [(0,)]
 
 

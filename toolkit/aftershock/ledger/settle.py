@@ -381,20 +381,31 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
     told_as = " + ".join(
         [f"{_SECONDARY} * rank", *(f"if({name} is null, {bit}, 0)" for name, bit in _LEFT_OUT.items())]
     )
+    with_steps = (  # a join that finds nothing costs as much as one that does
+        "select run_facts.*, had_failed_step, failed.error as of_step from run_facts left join failed_steps failed using (run_id)"
+        if _any(con, "failed_steps")
+        else f"select *, null::BOOLEAN as had_failed_step, null::{_ERROR} as of_step from run_facts"
+    )
+    with_owners = (
+        """select facts.*, owners.clients from of_runs facts
+           left join owners on owners.source = facts.source and owners.rules = facts.rules and owners.automation_id = coalesce(facts.automation_id, '')"""
+        if _any(con, "owners")
+        else "select *, null::VARCHAR[] as clients from of_runs"
+    )
     con.execute(f"""
         create or replace temp view of_runs as
         with failing as (  -- a run's own error, else its last failed step's; what an earlier attempt said is no error of a run that succeeded
-            select facts.*, failed.had_failed_step,
-                   case when facts.status = 'succeeded' and not coalesce(failed.had_failed_step, false) then null
-                        when facts.fingerprint is null then failed.error
+            select facts.* exclude (of_step),
+                   case when facts.status = 'succeeded' and not coalesce(had_failed_step, false) then null
+                        when facts.fingerprint is null then of_step
                         else struct_pack(kind := facts.error_type, text := facts.error_message, print := facts.fingerprint) end as error
-            from run_facts facts left join failed_steps failed using (run_id)
+            from ({with_steps}) facts
         )
         select *, case when {is_as_told} then {told_as} end as told_as from failing
     """).fetchall()
     con.execute(f"""
         create or replace temp view settled_runs as
-        select facts.* exclude (rules, rank, is_lone, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role, error),
+        select facts.* exclude (clients, rules, rank, is_lone, status, error_type, error_message, fingerprint, ended_at, duration_s, attempt, role, error),
                coalesce(attempt, 1) as attempt, coalesce(role, 'work') as role,
                case when facts.status = 'succeeded' and facts.had_failed_step then 'partial' else coalesce(facts.status, 'unknown') end as status,
                coalesce(facts.status in ({_words(FINISHED)}), false) as is_finished,
@@ -404,12 +415,10 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
                     then coalesce(duration_s, case when facts.ended_at >= started_at then (epoch_us(facts.ended_at) - epoch_us(started_at)) / 1e6 end)
                     when coalesce(facts.status, '') not in ({_words(_GOING_ON)}) then duration_s end as duration_s,
                auto.name as automation,
-               case when len(owners.clients) = 1 then owners.clients[1] end as client,
-               coalesce(len(owners.clients) > 1, false) as shared,
+               case when len(clients) = 1 then clients[1] end as client, coalesce(len(clients) > 1, false) as shared,
                facts.run_id as root_run_id, case when told_as is not null then getvariable('write_no') end as told_in
-        from of_runs facts
+        from ({with_owners}) facts
         left join automations auto using (automation_id)
-        left join owners on owners.source = facts.source and owners.rules = facts.rules and owners.automation_id = coalesce(facts.automation_id, '')
     """).fetchall()
     if since.none_known:
         [(new,)] = con.execute("select count(*) from run_facts").fetchall()
