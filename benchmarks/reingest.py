@@ -30,7 +30,7 @@ from aftershock.model import BY_NAME
 from aftershock.project import Project, load
 
 SEED_RUNS = 50_000
-MULTIPLIED = [BY_NAME[name] for name in ("runs", "touch_observations", "touches")]
+MULTIPLIED = [BY_NAME[name] for name in ("run_rows", "touch_observations", "touches")]
 DAGS = 40
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 EVERY = timedelta(seconds=8)  # 20 million runs are five years

@@ -17,7 +17,7 @@ SHARED = ROOT.parent / "shared"
 
 TOLD_BY = """(
     select run_id, path from run_observations join imports using (import_id)
-    union all select run_id, path from runs join imports on imports.write_no = runs.told_in
+    union all select run_id, path from run_rows join imports on imports.write_no = told_in
 )"""
 """A relation: each run, and the path of each file that told of it."""
 

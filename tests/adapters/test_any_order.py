@@ -18,7 +18,7 @@ LONG = bool(os.environ.get("AFTERSHOCK_LONG"))
 FILES = 200 if LONG else 4
 ORDERS = 3 if LONG else 1
 TABLES = ("runs", "steps", "touches", "notices", "changes", "automations", "status_history")
-NOT_COMPARED = ("import_id", "told_in", "told_as")
+NOT_COMPARED = ("import_id",)
 RECORDS = "[[records]]\nentity = \"order\"\npattern = '(?:ORD|ACME|GLOBEX)-\\d+'\n"
 
 

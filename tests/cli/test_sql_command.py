@@ -68,7 +68,7 @@ def test_everything_else_stays_as_it_is(value: object) -> None:
     assert cell_for_csv(value) == value
 
 
-@pytest.mark.parametrize("query", ["delete from runs", "create table x (a int)", "drop table runs"])
+@pytest.mark.parametrize("query", ["delete from steps", "create table x (a int)", "drop table runs"])
 def test_the_snapshot_cannot_be_changed(loaded: Path, run: Run, query: str) -> None:
     with pytest.raises(CommandError, match="read-only"):
         run("sql", query)

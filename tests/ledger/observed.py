@@ -18,7 +18,7 @@ Record = tuple[str, Row]
 BEGIN = datetime(2026, 11, 16, tzinfo=UTC)
 CLIENT_RULES = "(rule VARCHAR, client VARCHAR, source VARCHAR, automation VARCHAR, needs_payload BOOLEAN)"
 TOLD = {
-    "runs": "* exclude (told_in, told_as)",
+    "runs": "*",
     "steps": "*",
     "touches": "*",
     "status_history": "* exclude (import_id)",

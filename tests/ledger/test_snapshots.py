@@ -110,7 +110,7 @@ def test_two_snapshots_can_be_open_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["delete from runs", "create table mine (x INTEGER)", "update runs set status = 'failed'"]
+    "statement", ["delete from steps", "create table mine (x INTEGER)", "update steps set status = 'failed'"]
 )
 def test_a_snapshot_cannot_be_changed(tmp_path: Path, statement: str) -> None:
     write(tmp_path)

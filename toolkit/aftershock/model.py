@@ -151,6 +151,31 @@ _SEEN = "run_id VARCHAR\nstatus VARCHAR\nstatus_raw VARCHAR\nseen_at TIMESTAMPTZ
 _WRITE = "write_no BIGINT  number of the write that stored this row\n"
 _RUN_SEEN = "run_seen_at TIMESTAMPTZ  when its run was first seen\n"
 
+_RUN = (
+    """
+run_id VARCHAR
+tool VARCHAR
+source VARCHAR
+client VARCHAR  null: no client, or shared by several
+automation_id VARCHAR
+automation VARCHAR  its newest name
+native_id VARCHAR  the id as the tool gives it
+root_run_id VARCHAR  the first of a chain of retries and re-executions
+parent_run_id VARCHAR  the run that started this one
+retry_of VARCHAR  an earlier run of the same chain
+is_finished BOOLEAN
+had_failed_step BOOLEAN  a step's last attempt failed or carries an error
+first_seen_at TIMESTAMPTZ
+last_seen_at TIMESTAMPTZ
+shared BOOLEAN  it fits more than one client
+"""
+    + _RUN_FACTS
+)
+_TOLD = """
+told_in BIGINT  where one file alone told of it, and just this: the number of that write; it has no row in run_observations
+told_as INTEGER  of such, the sum of what the file left out (1 attempt, 2 role, 4 duration_s), and 8 if it is a secondary source
+"""
+
 TABLES: Final = (
     Table(
         "imports",
@@ -208,30 +233,8 @@ last_run_at TIMESTAMPTZ
     Table(
         "runs",
         "run, latest known state",
-        _columns(
-            """
-run_id VARCHAR
-tool VARCHAR
-source VARCHAR
-client VARCHAR  null: no client, or shared by several
-automation_id VARCHAR
-automation VARCHAR  its newest name
-native_id VARCHAR  the id as the tool gives it
-root_run_id VARCHAR  the first of a chain of retries and re-executions
-parent_run_id VARCHAR  the run that started this one
-retry_of VARCHAR  an earlier run of the same chain
-is_finished BOOLEAN
-had_failed_step BOOLEAN  a step's last attempt failed or carries an error
-first_seen_at TIMESTAMPTZ
-last_seen_at TIMESTAMPTZ
-shared BOOLEAN  it fits more than one client
-"""
-            + _RUN_FACTS
-            + """
-told_in BIGINT  where one file alone told of it, and just this: the number of that write; it has no row in run_observations
-told_as INTEGER  of such, the sum of what the file left out (1 attempt, 2 role, 4 duration_s), and 8 if it is a secondary source
-"""
-        ),
+        _columns(_RUN),
+        rows=f"select {', '.join(column.name for column in _columns(_RUN))} from run_rows",
     ),
     Table("steps", "step attempt", _columns("step_id VARCHAR\nrun_id VARCHAR\n" + _STEP_FACTS + _RUN_SEEN)),
     Table(
@@ -284,7 +287,7 @@ title VARCHAR  what changed, redacted
         rows=f"""
             select {", ".join(column.name for column in _columns(_SEEN))} from status_changes
             union all
-            select run_id, status, status_raw, first_seen_at, import_id from runs join imports on imports.write_no = runs.told_in""",
+            select run_id, status, status_raw, first_seen_at, import_id from run_rows join imports on imports.write_no = told_in""",
     ),
     Table(
         "rejects",
@@ -340,6 +343,7 @@ path VARCHAR
 error VARCHAR
 """),
     ),
+    Table("run_rows", "run: what `runs` shows, and what settling keeps of it", _columns(_RUN + _TOLD), public=False),
     Table(
         "status_changes",
         "status of `status_history` that is not all that is known of its run",

@@ -300,7 +300,7 @@ def _forget(con: duckdb.DuckDBPyConnection, import_ids: Sequence[str]) -> None:
                 f"insert into touched_runs select distinct run_id from {table} where import_id = {import_id}"
             ).fetchall()
         con.execute(
-            f"insert into touched_runs select run_id from runs where told_in = (select write_no from imports where import_id = {import_id})"
+            f"insert into touched_runs select run_id from run_rows where told_in = (select write_no from imports where import_id = {import_id})"
         ).fetchall()
         for one in ("automation", "notice", "change"):
             con.execute(

@@ -65,8 +65,12 @@ STEPS: Final[Mapping[int, Sequence[str]]] = {
         """update notices set source = runs.source, automation_id = runs.automation_id from runs
            where runs.run_id = notices.run_id and notices.source is null""",
     ),
-    # a run that one file alone told of has its status in itself: what is beyond that stands here, and `status_history` shows both
-    5: ("alter table if exists status_history rename to status_changes",),
+    # a run that one file alone told of has all its words in itself: `runs` shows its row without what only settling reads,
+    # and `status_history` its status, beside those of the other runs
+    5: (
+        "alter table if exists runs rename to run_rows",
+        "alter table if exists status_history rename to status_changes",
+    ),
 }
 """Version -> the statements that bring a store of the version before to it. What stands here is never changed again.
 

@@ -36,7 +36,7 @@ _LEFT_OUT: Final = {"attempt": 1, "role": 2, "duration_s": 4}
 _SECONDARY: Final = 8
 """The number of a secondary source (rank 1) in `told_as`."""
 _ERROR: Final = "STRUCT(kind VARCHAR, text VARCHAR, print VARCHAR)"
-_NO_FACTS: Final = ("root_run_id", "first_seen_at", "last_seen_at", "told_in", "told_as")
+_NO_FACTS: Final = ("root_run_id", "first_seen_at", "last_seen_at")
 _STEP_FACTS: Final = [name for name in BY_NAME["steps"].names if name not in ("step_id", "run_id", "run_seen_at")]
 
 
@@ -215,17 +215,17 @@ def _known_runs(con: duckdb.DuckDBPyConnection) -> _Since:
     """Move the touched runs that the ledger knows from `runs` to `runs_before`, and gather what is told of all touched ones."""
     con.execute("""
         create or replace temp table known as
-        select rowid as place, run_id, first_seen_at from runs semi join touched_runs using (run_id)
+        select rowid as place, run_id, first_seen_at from run_rows semi join touched_runs using (run_id)
     """).fetchall()
     [(count, first, last, seen)] = con.execute("""
         select count(*), coalesce(min(place), 0), coalesce(max(place), -1), coalesce(min(first_seen_at), 'infinity')::VARCHAR from known
     """).fetchall()
     here = f"rowid between {first} and {last} and rowid in (select place from known)"
-    con.execute(f"create or replace temp table runs_before as from runs where {here}").fetchall()
+    con.execute(f"create or replace temp table runs_before as from run_rows where {here}").fetchall()
     if count == 0:
         con.execute("create or replace temp view told_runs as from told_now").fetchall()
         return _Since(f"TIMESTAMPTZ '{seen}'", _write_no(con), none_known=True)
-    con.execute(f"delete from runs where {here}").fetchall()
+    con.execute(f"delete from run_rows where {here}").fetchall()
     _write_out(con)
     con.execute(f"""
         create or replace temp table told_of_known as
@@ -422,7 +422,7 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
     """).fetchall()
     if since.none_known:
         [(new,)] = con.execute("select count(*) from run_facts").fetchall()
-        con.execute("insert into runs by name select * from settled_runs").fetchall()
+        con.execute("insert into run_rows by name select * from settled_runs").fetchall()
         return Settled(int(new), 0)
     columns = ", ".join(f'"{name}"' for name in BY_NAME["runs"].names if name not in _NO_FACTS)
     new, changed = con.execute(f"""
@@ -430,7 +430,7 @@ def _replace_runs(con: duckdb.DuckDBPyConnection, since: _Since) -> Settled:
         from (select run_id, row({columns}) as facts from settled_runs) new
         left join (select run_id, row({columns}) as facts from runs_before) old using (run_id)
     """).fetchall()[0]
-    con.execute("insert into runs by name select * from settled_runs").fetchall()
+    con.execute("insert into run_rows by name select * from settled_runs").fetchall()
     return Settled(new, changed)
 
 
@@ -457,7 +457,7 @@ def _roots(con: duckdb.DuckDBPyConnection) -> None:
         select run_id, arg_max(ancestor, depth) as root_run_id from above group by run_id
     """).fetchall()
     con.execute(
-        "update runs set root_run_id = roots.root_run_id from roots where roots.run_id = runs.run_id"
+        "update run_rows set root_run_id = roots.root_run_id from roots where roots.run_id = run_rows.run_id"
     ).fetchall()
 
 
