@@ -6,8 +6,8 @@ Records of about one kilobyte in four formats: GitHub Actions runs a line each, 
 figure is the CPU time of a process of its own, with all its threads and its start; the machine may be busy.
 
 - aftershock: `ingest()` with everything: recognition, hash of the file, rejects, redaction, ids, settling, snapshot;
-- DuckDB: `read_json` or `read_csv` of the same columns, typed, into a table of a file: what nobody can be faster than who reads
-  with DuckDB;
+- DuckDB: `read_json` or `read_csv` of the same columns, typed, into a table of a file, with all cores as DuckDB does by itself and
+  with one thread as we do: what nobody can be faster than who reads with DuckDB;
 - polars and pandas: the same columns read, typed and handed to a table of a DuckDB file (polars only where it is installed).
 
 `--big 5` instead makes one file of that many GB and tells the peak memory of taking it in.
@@ -27,6 +27,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def _options() -> argparse.Namespace:
 
 
 def _compare(folder: Path, options: argparse.Namespace) -> None:
-    print("| format | by | records per CPU s | to DuckDB | to pandas | peak MB |")
-    print("|---|---|---:|---:|---:|---:|")
+    print("| format | by | records per CPU s | to DuckDB | to DuckDB, one thread | to pandas | peak MB |")
+    print("|---|---|---:|---:|---:|---:|---:|")
     for form in options.formats:
         file = folder / f"{form}.log"
         with file.open("w", encoding="utf-8", newline="") as out:
@@ -78,10 +79,10 @@ def _compare(folder: Path, options: argparse.Namespace) -> None:
         rates = {who: options.records / cpu for who, (cpu, _) in found.items() if cpu}
         for who, (cpu, peak) in found.items():
             if not cpu:
-                print(f"| {form} | {who} | not installed | | | |")
+                print(f"| {form} | {who} | not installed | | | | |")
                 continue
             ratios = " | ".join(
-                f"{rates[who] / rates[peer]:.2f}" if peer in rates else "" for peer in ("duckdb", "pandas")
+                f"{rates[who] / rates[peer]:.2f}" if peer in rates else "" for peer in ("duckdb", "duckdb-1", "pandas")
             )
             print(f"| {form} | {who} | {rates[who]:,.0f} | {ratios} | {peak / 1024:,.0f} |", flush=True)
         file.unlink()
@@ -265,8 +266,8 @@ COLUMNS = {
 TIMES = {form: [name for name, kind in columns.items() if kind == "TIMESTAMPTZ"] for form, columns in COLUMNS.items()}
 
 
-def duckdb(form: str, file: str, room: str) -> None:
-    """DuckDB alone: the same columns into a table."""
+def duckdb(form: str, file: str, room: str, **config: int) -> None:
+    """DuckDB alone: the same columns into a table; with all cores, if not told otherwise."""
     import duckdb as engine
 
     fields = COLUMNS[form]
@@ -283,7 +284,7 @@ def duckdb(form: str, file: str, room: str) -> None:
         "otlp": f"""select s.* from (select unnest(flatten(flatten(list_transform(resourceSpans, lambda r: list_transform(r.scopeSpans, lambda p:
             p.spans))))) as s from read_json('{file}', columns={{{listed}}}, format='newline_delimited'))""",
     }[form]
-    with engine.connect(f"{room}/t.duckdb") as con:
+    with engine.connect(f"{room}/t.duckdb", config=config) as con:
         con.execute(f"create table t as {source}").fetchall()
     _tell_peak(room)
 
@@ -336,6 +337,7 @@ def pandas(form: str, file: str, room: str) -> None:
 CHILDREN: dict[str, Callable[..., None]] = {
     "aftershock": aftershock,
     "duckdb": duckdb,
+    "duckdb-1": partial(duckdb, threads=1),
     "polars": polars,
     "pandas": pandas,
 }
