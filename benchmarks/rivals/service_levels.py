@@ -180,7 +180,7 @@ def _ladder_in_pandas(runs: pd.DataFrame) -> pd.DataFrame:
 RIVALS: tuple[Rival, ...] = (
     Rival(
         "error_budgets",
-        lambda runs: error_budgets(runs, OBJECTIVE).to_pandas(),
+        lambda runs: error_budgets(runs, OBJECTIVE).to_pandas().query("n > 0"),
         _BUDGETS,
         _budgets_in_pandas,
         ("automation",),

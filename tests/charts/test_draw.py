@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tables import at, run, runs
 
 from aftershock.charts.draw import draw, marks
-from aftershock.metrics import funnel, kaplan_meier, mean_cumulative_function, ranking, wilson
+from aftershock.metrics import funnel, kaplan_meier, mean_cumulative_function, p_chart, ranking, recovery_times, wilson
 
 NAMES = ["a", "b", "c", "d", "idle"]
 FAILURES = [2, 3, 40, 2, 0]
@@ -44,6 +45,28 @@ def test_a_survival_curve_becomes_the_share_that_recovered() -> None:
     curve = trace(figure, "recovered")
     assert [round(value, 6) for value in curve.y] == [0.0, 0.25, 0.5, 1.0]
     assert len(trace(figure, "recovery not seen").x) == 1
+
+
+def test_recovery_times_of_one_group_draw_the_curve_of_their_incidents() -> None:
+    rows = [
+        run(str(i), "a", at(16, i), "failed" if word == "f" else "succeeded") for i, word in enumerate("sfsffsfffsf")
+    ]
+    whole = recovery_times(runs(*rows), by=(), until=at(16, 12))
+    curve = trace(draw(whole), "recovered")
+    assert [round(value, 6) for value in curve.y] == [0.0, 0.25, 0.25, 0.625, 1.0]
+    assert trace(draw(whole), "recovery not seen").text == ("followed for 2.0 hours, not over<br>n = 4",)
+    with pytest.raises(ValueError, match=r"by=\(\) after a filter"):
+        draw(recovery_times(runs(*rows)))
+
+
+def test_a_control_chart_marks_what_lies_beyond_its_limits() -> None:
+    result = p_chart([3, 4, 2, 30, 3], [100, 110, 90, 100, 100], labels=["Mon", "Tue", "Wed", "Thu", "Fri"])
+    figure = draw(result, unit="share failed")
+    values = trace(figure, "value")
+    assert list(values.x) == ["Mon", "Tue", "Wed", "Thu", "Fri"]
+    assert [name for name, shape in zip(values.x, values.marker.symbol, strict=True) if shape == "diamond"] == ["Thu"]
+    assert list(trace(figure, "upper limit").y) == pytest.approx(list(result.table["upper"]))
+    assert draw(p_chart([], [])).data == ()
 
 
 def test_mean_cumulative_failures_keep_their_unit() -> None:

@@ -58,7 +58,7 @@ def test_since_when_it_fails_more_is_found_with_the_version_that_began_there(sai
     assert kinds["version"] == "2026-11-05"
     assert {"version", "change"} == set(kinds)
     first, *_ = said["what_separates"]["rows"]
-    assert (first["column"], first["q"] < 0.001) == ("version", True)
+    assert (first["column"], first["q_value"] < 0.001) == ("version", True)
 
 
 def test_the_expired_key_is_a_rise_and_a_fall_within_two_days(said: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 WILD: Final = "<*>"
@@ -61,7 +62,8 @@ MASKS: Final = (
         r"\b[0-9a-fA-F]{1,4}(?:::?[0-9a-fA-F]{1,4}){3,7}(?:::)?",
         ("fe80::1ff:fe23:4567:890a", "2001:db8:0:1:1:1:1:1"),
     ),
-    Mask("object", r"@[0-9a-f]{5,16}\b", ("@1b2c3d4e",)),
+    # How an object prints itself; another time `null` may stand in its place.
+    Mask("object", r"@[0-9a-f]{5,16}\b|\b[A-Z][A-Za-z]+\{\w*\d\w*\}", ("@1b2c3d4e", "WorkSource{10113}")),
     Mask(
         "path",
         rf"(?:\B[~.]{{0,2}}/|\b[A-Za-z]:[\\/]|\B\\\\)[^{_STOP}]*[^{_STOP}.!?,]|\b[\w.-]+(?:[/\\][\w.@%+~-]+){{2,}}",
@@ -69,8 +71,8 @@ MASKS: Final = (
     ),
     Mask(
         "quoted value",
-        r"\B'[^'\n]{1,120}'\B|\B`[^`\n]{1,120}`\B|=\"[^\"\n]{0,120}\"|='[^'\n]{0,120}'",
-        ("'orders_2026'", "'Ann Lee'", "`id`", '="View Lock"'),
+        r"\\(?:042|x22)[^\\\n]{0,120}\\(?:042|x22)|\B'[^'\n]{1,120}'\B|\B`[^`\n]{1,120}`\B|=\"[^\"\n]{0,120}\"|='[^'\n]{0,120}'",
+        ("'orders_2026'", "'Ann Lee'", "`id`", '="View Lock"', r"\042alt0\042"),
     ),
     Mask("host and port", r"\b[A-Za-z][\w-]*(?:\.[\w-]+)+:\d+\b", ("db.prod.example:5432",)),
     Mask(
@@ -86,14 +88,15 @@ MASKS: Final = (
         ),
     ),
     Mask(
+        "number with a unit",
+        rf"(?:[<>]|\B[-+])?\b\d+(?:[.,]\d+)* ?{_UNIT}(?: \(\d+(?:\.\d+)? ?[KMGT]i?B\))?",
+        ("30 s", "1.5GB", "<1 sec", "1165 bytes (1.13 KB)", "12345678 bytes (11.8 MB)", "85%", "+350ms"),
+    ),
+    Mask("duration", r"(?:\B[-+])?\b(?:\d+(?:[.,]\d+)?(?:d|h|m|min|s|ms|us|ns)){2,}\b", ("1h30m", "+1s250ms")),
+    Mask(
         "hexadecimal",
         r"\b0[xX][0-9a-fA-F]+\b|\b[0-9a-fA-F]{8,}\b",
         ("0x7f3a9c", "deadbeef", "9e107d9d372bb6826bd81d3542a419d6"),
-    ),
-    Mask(
-        "number with a unit",
-        rf"[<>]?\b\d+(?:[.,]\d+)* ?{_UNIT}(?: \(\d+(?:\.\d+)? ?[KMGT]i?B\))?",
-        ("30 s", "1.5GB", "<1 sec", "1165 bytes (1.13 KB)", "85%"),
     ),
     Mask("key", r"\b[A-Z]{2,}-\d+\b", ("ACME-1001",)),
     Mask("id", r"\b[A-Za-z_]*\d+[A-Za-z_]\w*|\b[A-Za-z]\w*_-?\d+\b", ("job_1445_0005_m_02", "3f9a2c", "blk_-77")),
@@ -106,42 +109,50 @@ _JOINT: Final = r"(?:[ ,;:|/\\#.@~+*&-]{0,3}<\*>)+"
 
 @dataclass(frozen=True)
 class Step:
-    """A replacement over the whole text: of a pattern, or of a literal where `literal` says so."""
+    """A replacement over the whole text: of a pattern, or of a literal where `literal` says so; only where the text has `only`."""
 
     find: str
     put: str
     literal: bool = False
+    only: str = ""
 
 
 STEPS: Final = (
     # A quoted word in prose (`column "x" is missing`) is a value; in JSON (`"error": "invalid_grant"`) it may be the error itself.
-    Step(': "', ':\x01"', literal=True),
-    Step(', "', ',\x01"', literal=True),
-    Step(r" \"[^\"\s]+\"", f" {WILD}"),
-    Step("\x01", " ", literal=True),
+    Step(': "', ':\x01"', literal=True, only=' "'),
+    Step(', "', ',\x01"', literal=True, only=' "'),
+    Step(r" \"[^\"\s]+\"", f" {WILD}", only=' "'),
+    Step("\x01", " ", literal=True, only=' "'),
     Step("|".join(mask.pattern for mask in MASKS), WILD),
     # `10.0.0.1:80, 10.0.0.2:80` is one list, however long; `user ()` is `user (somebody)` without the somebody.
     Step(rf"<\*>{_JOINT}", WILD),
     Step(" ()", f" ({WILD})", literal=True),
-    Step(r"\b[A-Za-z]+\{<\*>\}", WILD),  # how an object prints itself; another may be null in its place
 )
-_COMPILED: Final = tuple(None if step.literal else re.compile(step.find, re.ASCII) for step in STEPS)
+_GROUPS: Final = tuple(
+    (only, tuple((step, None if step.literal else re.compile(step.find, re.ASCII)) for step in steps))
+    for only, steps in groupby(STEPS, key=lambda step: step.only)
+)
 
 
 def masked(text: str) -> str:
     """A text with everything in `MASKS` replaced by `<*>`."""
-    for step, pattern in zip(STEPS, _COMPILED, strict=True):
-        text = pattern.sub(step.put, text) if pattern else text.replace(step.find, step.put)
+    for only, steps in _GROUPS:
+        if only in text:
+            for step, pattern in steps:
+                text = pattern.sub(step.put, text) if pattern else text.replace(step.find, step.put)
     return text
 
 
 def masked_sql(column: str) -> str:
     """The same as a DuckDB expression over a text expression."""
-    for step in STEPS:
-        find, put = (part.replace("'", "''") for part in (step.find, step.put))
-        column = (
-            f"replace({column}, '{find}', '{put}')"
-            if step.literal
-            else f"regexp_replace({column}, '{find}', '{put}', 'g')"
-        )
+    for only, steps in _GROUPS:
+        found = column
+        for step, _ in steps:
+            find, put = (part.replace("'", "''") for part in (step.find, step.put))
+            found = (
+                f"replace({found}, '{find}', '{put}')"
+                if step.literal
+                else f"regexp_replace({found}, '{find}', '{put}', 'g')"
+            )
+        column = f"case when contains({column}, '{only}') then {found} else {column} end" if only else found
     return column

@@ -27,12 +27,12 @@ def test_tea_drinkers_often_take_coffee_and_yet_less_often_than_others() -> None
 def test_the_tea_tasting_lady_as_fisher_printed_it() -> None:
     # Fisher (1935), chapter 2; R: fisher.test(matrix(c(3, 1, 1, 3), 2)).
     lady = association(3, 1, 1, 3)
-    assert (lady.p_greater, lady.p_two_sided) == (pytest.approx(0.2428571429), pytest.approx(0.4857142857))
+    assert (lady.p_greater, lady.p_value) == (pytest.approx(0.2428571429), pytest.approx(0.4857142857))
 
 
 def test_an_empty_table_says_nothing() -> None:
     empty = association(0, 0, 0, 0)
-    assert (empty.n, empty.lift, empty.p_two_sided, empty.interval) == (0, None, None, None)
+    assert (empty.n, empty.lift, empty.p_value, empty.interval) == (0, None, None, None)
 
 
 @given(st.tuples(COUNTS, COUNTS, COUNTS, COUNTS))
@@ -47,7 +47,7 @@ def test_exchanging_the_two_changes_no_symmetric_measure(cells: tuple[int, int, 
         "jaccard",
         "odds_ratio",
         "p_greater",
-        "p_two_sided",
+        "p_value",
         "chi2_yates",
     ):
         assert getattr(one, name) == pytest.approx(getattr(other, name), nan_ok=True)
@@ -69,7 +69,9 @@ def test_chi_square_equals_scipy() -> None:
     for correction, name in ((False, "chi2"), (True, "chi2_yates")):
         theirs = stats.chi2_contingency([[12, 5], [7, 19]], correction=correction)
         ours = association(12, 5, 7, 19)
-        assert (getattr(ours, name), getattr(ours, f"{name}_p")) == pytest.approx((theirs.statistic, theirs.pvalue))
+        assert (getattr(ours, name), getattr(ours, f"{name}_p_value")) == pytest.approx(
+            (theirs.statistic, theirs.pvalue)
+        )
 
 
 def test_a_count_below_zero_is_refused() -> None:
@@ -160,9 +162,21 @@ def test_the_attribute_that_separates_comes_first_with_its_interval() -> None:
     assert (first.at_least, result.n, result.left_out) == (pytest.approx(bounds.low), 52, 2)
 
 
+def test_a_value_of_one_failed_run_does_not_stand_before_one_that_is_beyond_chance() -> None:
+    parts = {"v1": (500, 40), "v2": (100, 20), "v3": (1, 1)}
+    rows = [
+        run(f"{version} {i}", "a", at(16, i % 24), "failed" if i < failures else "succeeded", version=version)
+        for version, (n, failures) in parts.items()
+        for i in range(n)
+    ]
+    frame = failure_attributes(runs(*rows), ["version"]).to_pandas().set_index("value")
+    assert frame.at_least["v3"] > frame.at_least["v2"] > 0
+    assert (frame.q_value["v2"] < 0.05 < frame.q_value["v3"], frame.index[-1]) == (True, "v3")
+
+
 def test_the_q_values_are_of_all_values_that_were_looked_at() -> None:
     frame = failure_attributes(fleet(), ["automation_id", "version", "trigger"]).to_pandas()
-    assert frame.q.tolist() == pytest.approx(benjamini_hochberg(frame.p.tolist()).table.q.tolist())
+    assert frame.q_value.tolist() == pytest.approx(benjamini_hochberg(frame.p_value.tolist()).table.q_value.tolist())
 
 
 @settings(max_examples=10, deadline=None)

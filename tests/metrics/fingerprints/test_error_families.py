@@ -93,6 +93,41 @@ def test_a_type_that_the_tool_does_not_name_is_read_from_the_message() -> None:
     ]
 
 
+def test_the_name_of_the_own_client_does_not_tell_families_apart() -> None:
+    clients = ("acme", "globex", "initech")
+    found = error_families(
+        table(*(run(k, f"CRM of {name.title()} is down", client=name) for k, name in enumerate(clients)))
+    )
+    assert found.table[["template", "n", "clients"]].to_numpy().tolist() == [["CRM of <*> is down", 3, 3]]
+
+
+def test_a_message_without_a_type_joins_the_only_type_that_it_has_elsewhere() -> None:
+    rows = [run(1, "5 != 4 rows"), run(2, "6 != 4 rows", error_type=None), run(3, "disk full", error_type=None)]
+    found = error_families(table(*rows)).table
+    assert found[["error_type", "n"]].to_numpy().tolist() == [["Error", 2], [None, 1]]
+    torn = error_families(table(*rows, run(4, "7 != 4 rows", error_type="Other"))).table
+    assert sorted(torn.error_type.fillna("").tolist()) == ["", "", "Error", "Other"]
+
+
+def test_a_known_family_without_a_type_keeps_its_fingerprint_when_a_typed_one_comes() -> None:
+    before = error_families(table(run(1, "5 != 4 rows", error_type=None)))
+    now = error_families(table(run(2, "6 != 4 rows", error_type=None), run(3, "6 != 4 rows")), known=before).table
+    assert set(now.fingerprint[~now.is_new]) == set(before.table.fingerprint)
+
+
+def test_a_quoted_name_alone_is_the_error_until_there_are_many() -> None:
+    few = error_families(
+        table(*(run(k, f"'{name}'", error_type="KeyError") for k, name in enumerate(("total", "sku"))))
+    )
+    assert set(few.table.template) == {"'total'", "'sku'"}
+    names = ("total", "sku", "price", "city", "zip", "street")
+    many = error_families(table(*(run(k, f"'{name}'", error_type="KeyError") for k, name in enumerate(names))))
+    assert many.table[["template", "n"]].to_numpy().tolist() == [["<*>", 6]]
+    one = table(run(1, "'total'", error_type="KeyError"))
+    for known in (few, many):
+        assert set(error_families(one, known=known).table.is_new) == {False}
+
+
 def test_the_order_of_rows_plays_no_part() -> None:
     pd.testing.assert_frame_equal(error_families(table(*LOG)).table, error_families(table(*LOG[::-1])).table)
 

@@ -48,6 +48,29 @@ def test_true_and_false_and_states_in_capitals_are_no_values() -> None:
     assert groups(messages) == messages
 
 
+def test_after_an_equals_sign_or_a_leading_word_four_values_suffice() -> None:
+    for text in ("login failed at the door user={}", "login refused for {} at the door"):
+        assert set(groups([text.format(user) for user in USERS[:4]])) == {text.format("<*>")}
+        assert len(set(groups([text.format(user) for user in USERS[:3]]))) == 3
+
+
+def test_two_dotted_names_are_values_but_exceptions_and_constants_are_not() -> None:
+    assert set(groups([f"calling app is {name}" for name in ("com.acme.maps", "com.acme.mail")])) == {
+        "calling app is <*>"
+    }
+    messages = [
+        f"call ended with {name}"
+        for name in ("java.io.IOException", "java.net.SocketException", "a.action.SCREEN_ON", "a.action.SCREEN_OFF")
+    ]
+    assert groups(messages) == messages
+
+
+def test_the_name_of_who_speaks_varies_before_a_long_sentence() -> None:
+    names = ("com.acme.a", "com.acme.b", "com.acme.c")
+    assert len(set(groups([f"{name}: told me to run this job but it is too early" for name in names]))) == 1
+    assert len(set(groups([f"{name}: service stopped" for name in names]))) == 3
+
+
 def test_the_first_word_is_what_a_message_is_about() -> None:
     messages = [f"{word} service succeeded today" for word in ("cupsd", "hcid", "klogd", "named", "portmap", "syslogd")]
     assert groups(messages) == messages
@@ -105,6 +128,12 @@ def test_known_templates_keep_their_ids_whatever_comes() -> None:
     named = dict(zip(second.templates, second.ids, strict=True))
     kept = {template: id_ for template, id_ in zip(first.templates, first.ids, strict=True) if template in named}
     assert kept == {template: named[template] for template in first.templates}
+
+
+def test_a_known_template_without_a_word_fits_only_its_like() -> None:
+    first = mine_templates(["'total'", "'sku'"])
+    assert first.templates == ("<*>",)
+    assert set(mine_templates(["17", "disk full"], known=first).templates) == {"<*>", "disk full"}
 
 
 def test_null_is_left_out_with_the_label_minus_one() -> None:

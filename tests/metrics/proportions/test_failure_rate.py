@@ -365,15 +365,15 @@ def test_q_is_about_all_groups_that_can_be_compared() -> None:
     rows = [one for name, (x, n, y, m) in MOVED.items() for one in [*week(name, 9, x, n), *week(name, 16, y, m)]]
     rows += [*week("new", 16, 3, 30), *week("rare", 9, 1, 2), *week("rare", 16, 1, 2)]
     table = failure_rate(runs(*rows), period=W47, compare=True).to_pandas().set_index("automation")
-    assert table.loc[["new", "rare"], ["p_value", "q"]].isna().all(axis=None)
-    assert list(table["q"]) == pytest.approx(list(benjamini_hochberg(table["p_value"]).table["q"]), nan_ok=True)
+    assert table.loc[["new", "rare"], ["p_value", "q_value"]].isna().all(axis=None)
+    assert list(table["q_value"]) == pytest.approx(list(benjamini_hochberg(table["p_value"]).table["q_value"]), nan_ok=True)
     assert benjamini_hochberg(table["p_value"]).n == 4
 
 
 def test_a_single_row_has_its_p_value_for_q() -> None:
     rows = [*week("a", 9, 1, 20), *week("a", 16, 9, 20)]
     row = rows_of(failure_rate(runs(*rows), by=(), period=W47, compare=True).table)[0]
-    assert row["q"] == row["p_value"]
+    assert row["q_value"] == row["p_value"]
 
 
 def test_the_result_has_the_interval_over_all_groups() -> None:

@@ -24,7 +24,7 @@ def test_q_values_are_those_of_rs_p_adjust() -> None:
         *(0.0015, 0.0030, 0.0095, 0.035625, 0.0603, 0.06385714, 0.06385714, 0.0645, 0.0765),
         *(0.486, 0.58118182, 0.714875, 0.75323077, 0.81321429, 1.0),
     )
-    assert benjamini_hochberg(THROMBOLYSIS).q == pytest.approx(expected, abs=5e-9)
+    assert benjamini_hochberg(THROMBOLYSIS).q_values == pytest.approx(expected, abs=5e-9)
 
 
 def families() -> list[np.ndarray]:
@@ -35,7 +35,7 @@ def families() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("column", "method"), [("q", "fdr_bh"), ("holm", "holm"), ("bonferroni", "bonferroni"), ("yekutieli", "fdr_by")]
+    ("column", "method"), [("q_value", "fdr_bh"), ("holm", "holm"), ("bonferroni", "bonferroni"), ("yekutieli", "fdr_by")]
 )
 def test_the_adjustments_are_statsmodels(column: str, method: str) -> None:
     for p in families()[: 4 if method == "holm" else 40]:  # statsmodels takes its time over Holm's
@@ -46,22 +46,22 @@ def test_the_adjustments_are_statsmodels(column: str, method: str) -> None:
 def test_the_order_of_the_tests_does_not_matter() -> None:
     for p in families():
         order = np.random.default_rng(p.size).permutation(p.size)
-        assert benjamini_hochberg(p[order]).q == tuple(np.array(benjamini_hochberg(p).q)[order])
+        assert benjamini_hochberg(p[order]).q_values == tuple(np.array(benjamini_hochberg(p).q_values)[order])
 
 
 def test_equal_p_values_have_equal_q_values() -> None:
-    assert benjamini_hochberg([0.02, 0.02, 0.9]).q == pytest.approx((0.03, 0.03, 0.9))
+    assert benjamini_hochberg([0.02, 0.02, 0.9]).q_values == pytest.approx((0.03, 0.03, 0.9))
 
 
 def test_a_missing_p_value_is_in_no_family() -> None:
     found = benjamini_hochberg([0.01, None, float("nan"), 0.04])
-    assert (found.n, found.left_out, found.q) == (2, 2, (0.02, None, None, 0.04))
+    assert (found.n, found.left_out, found.q_values) == (2, 2, (0.02, None, None, 0.04))
     assert list(found.table["rejected"]) == [True, False, False, True]
 
 
 def test_no_test_at_all_rejects_nothing() -> None:
     found = benjamini_hochberg([])
-    assert (found.n, found.rejected, found.threshold, found.q) == (0, 0, None, ())
+    assert (found.n, found.rejected, found.threshold, found.q_values) == (0, 0, None, ())
     assert isinstance(found, Result)
 
 

@@ -88,7 +88,7 @@ def _rule(case: Case) -> dict[str, Any]:
 def _fisher(case: Case) -> dict[str, Any]:
     (both, a_only), (b_only, neither) = case.inputs["table"]
     found = metrics.association(both, a_only, b_only, neither)
-    return {"p_two": found.p_two_sided, "p_greater": found.p_greater}
+    return {"p_two": found.p_value, "p_greater": found.p_greater}
 
 
 CALCULATIONS: dict[str, Calculation] = {"D01": _declare, "D03": _rule, "D05": _fisher, "F01": _flips}

@@ -119,14 +119,14 @@ def test_runs_that_do_not_count_are_left_out_and_counted() -> None:
 def test_a_recovery_behind_a_gap_in_the_log_is_censored_where_the_gap_begins() -> None:
     covers = table("coverage", [stretch(at(16), at(16, 5)), stretch(at(16, 8), at(25))])
     rows = log("sfcccccccs")
-    assert told(rows, "observed", "duration_s", "outcome", covers=covers) == [(False, 4 * HOUR - 60, None)]
+    assert told(rows, "observed", "duration_s", "outcome", coverage=covers) == [(False, 4 * HOUR - 60, None)]
     whole = table("coverage", [stretch(at(16), at(16, 5)), stretch(at(16, 6), at(25))])
-    assert told(rows, "observed", "duration_s", covers=whole) == [(True, 8 * HOUR)]
+    assert told(rows, "observed", "duration_s", coverage=whole) == [(True, 8 * HOUR)]
 
 
 def test_an_open_incident_is_watched_until_its_log_ends() -> None:
     covers = table("coverage", [stretch(at(16), at(18, 0, 1))])
-    assert told(log("sssf"), "duration_s", "outcome", covers=covers) == [(45 * HOUR, None)]
+    assert told(log("sssf"), "duration_s", "outcome", coverage=covers) == [(45 * HOUR, None)]
 
 
 def test_the_columns_of_by_come_from_the_first_failing_run() -> None:

@@ -190,6 +190,14 @@ def test_dependence_is_seen_in_about_five_of_a_hundred_independent_chains() -> N
     assert seen <= 6
 
 
+def test_of_chains_in_which_one_part_alone_ever_failed_nothing_can_be_told() -> None:
+    result = chain_reliability(chained(np.arange(50) < 5, np.zeros(50, dtype=bool)), ["a", "b"])
+    assert (result.predicted, result.verdict) == (
+        result.observed,
+        "cannot tell: fewer than two parts failed in whole chains",
+    )
+
+
 def test_chains_with_a_part_that_never_ran_are_left_out() -> None:
     runs = chained(np.array([True, False]), np.array([False]))
     result = chain_reliability(runs, ["a", "b"])

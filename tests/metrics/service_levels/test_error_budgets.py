@@ -25,13 +25,13 @@ shares = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8)
 
 
 def test_the_budget_is_said_in_runs() -> None:
-    budget = error_budget(300, 2, 0.99, planned=500)
+    budget = error_budget(2, 300, 0.99, planned=500)
     assert (budget.affordable, budget.sentence) == (3, "2 of 5 allowed failures used: you can afford 3 more")
     assert budget.left_share == pytest.approx(0.6)
 
 
 def test_a_spent_budget_affords_none_and_is_below_zero() -> None:
-    budget = error_budget(100, 4, 0.99)
+    budget = error_budget(4, 100, 0.99)
     assert (budget.affordable, budget.left_share) == (0, pytest.approx(-3))
     assert budget.sentence == "4 failures, 1 allowed: the budget is spent"
 
@@ -41,26 +41,26 @@ def test_a_spent_budget_affords_none_and_is_below_zero() -> None:
     [(1000, 0, "met"), (1000, 50, "missed"), (20, 0, "cannot tell"), (0, 0, "cannot tell")],
 )
 def test_the_verdict_is_about_the_true_rate_and_not_the_luck_of_the_period(n: int, failures: int, verdict: str) -> None:
-    assert error_budget(n, failures, 0.99).verdict == verdict
+    assert error_budget(failures, n, 0.99).verdict == verdict
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.sampled_from([0.9, 0.95, 0.99, 0.999]))
 def test_budgets_of_two_halves_add_up(first: int, second: int, objective: float) -> None:
-    whole = error_budget(first + second, 0, objective).allowed
-    assert error_budget(first, 0, objective).allowed + error_budget(second, 0, objective).allowed == pytest.approx(
+    whole = error_budget(0, first + second, objective).allowed
+    assert error_budget(0, first, objective).allowed + error_budget(0, second, objective).allowed == pytest.approx(
         whole
     )
 
 
 def test_a_budget_of_ten_is_ten_and_not_nine_point_nine() -> None:
     assert [
-        error_budget(n, 0, objective).affordable for n, objective in ((1000, 0.99), (100, 0.9), (10_000, 0.999))
+        error_budget(0, n, objective).affordable for n, objective in ((1000, 0.99), (100, 0.9), (10_000, 0.999))
     ] == [10, 10, 10]
 
 
 def test_an_objective_of_everything_leaves_no_budget_to_speak_of() -> None:
     with pytest.raises(ValueError, match="inside"):
-        error_budget(10, 0, 1.0)
+        error_budget(0, 10, 1.0)
 
 
 def test_minutes_follow_the_period() -> None:
@@ -158,7 +158,7 @@ def test_shares_outside_their_bounds_are_named(whole: object) -> None:
 
 def test_all_are_results() -> None:
     for result in (
-        error_budget(1, 0, 0.9),
+        error_budget(0, 1, 0.9),
         burn_rate_thresholds(),
         burn_outlook(1, 0.9),
         apdex(1, 0, 0),

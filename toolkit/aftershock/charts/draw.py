@@ -15,10 +15,11 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from aftershock.charts import co_failure, curves, families, funnel, hour_of_week, load, ranking
+from aftershock.charts import co_failure, control, curves, families, funnel, hour_of_week, load, ranking
 from aftershock.charts.failure_rate import Mark
 from aftershock.metrics import (
     CoFailures,
+    ControlChart,
     ErrorFamilies,
     FailureByLoad,
     Funnel,
@@ -26,6 +27,7 @@ from aftershock.metrics import (
     KaplanMeier,
     MeanCumulativeFunction,
     Ranking,
+    RecoveryTimes,
     VolumeKnee,
 )
 
@@ -103,6 +105,37 @@ def _recovery(result: KaplanMeier) -> go.Figure:
     still_open = [row["time"] for row in rows for _ in range(int(row["censored"]))]
     ends = [result.quantile(share).estimate for share in (0.5, 0.9)]
     return curves.recovery_curve(points, n=result.n, still_open=still_open, median_s=ends[0], p90_s=ends[1])
+
+
+@draw.register
+def _recovery_of_all(result: RecoveryTimes) -> go.Figure:
+    if result.by:
+        raise ValueError(f"a curve is of one group: recovery_times(..., by=()) after a filter, not by {result.by}")
+    rows, told = result.curves.to_pandas().to_dict("records"), result.to_pandas().to_dict("records")
+    points = [
+        curves.Point(row["duration_s"], row["survival"], _number(row["low"]), _number(row["high"]), int(row["at_risk"]))
+        for row in rows
+    ]
+    still_open = [row["duration_s"] for row in rows for _ in range(int(row["censored"]))]
+    ends = [_number(told[0][name]) if told else None for name in ("median_s", "p90_s")]
+    return curves.recovery_curve(points, n=result.n, still_open=still_open, median_s=ends[0], p90_s=ends[1])
+
+
+@draw.register
+def _control(result: ControlChart, *, unit: str = "") -> go.Figure:
+    samples = [
+        control.Sample(
+            row["sample"],
+            float(row["value"]),
+            _number(row["lower"]),
+            _number(row["upper"]),
+            bool(row["signal"]),
+            bool(row["excluded"]),
+        )
+        for row in result.table.to_dict("records")
+        if _number(row["value"]) is not None
+    ]
+    return control.control_chart(samples, result.centre, unit=unit)
 
 
 @draw.register

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import ibis
 
 from aftershock.errors import UnknownColumnError
-from aftershock.metrics.periods import Period
+from aftershock.metrics.periods import Period, checked_period
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -25,8 +27,8 @@ COVERING: Final = ("complete", "unknown")
 _MICROSECONDS: Final = 1e6
 
 
-@dataclass(frozen=True)
-class Coverage:
+@dataclass(frozen=True, repr=False)
+class Coverage(Told):
     """What `coverage` gives. `gaps` has a row per uncovered stretch: the columns of `by`, gap_from, gap_to."""
 
     table: ir.Table
@@ -62,7 +64,8 @@ def coverage(
 
     Raises: UnknownColumnError for a `by` other than source and automation.
     """
-    names = list(by)
+    checked_period(period)
+    names = list(named(by))
     for name in names:
         if name not in ("source", "automation"):
             raise UnknownColumnError(name, ("source", "automation"))

@@ -106,6 +106,14 @@ class Period:
         raise PeriodError(self.name)
 
 
+def checked_period(period: Any) -> None:
+    """Raises TypeError, with the line to write instead, where a period is given as text."""
+    if period is not None and not isinstance(period, Period):
+        raise TypeError(
+            f"period: {period!r}: write Period.parse({str(period)!r}, 'Europe/Berlin'): the time zone says when a day begins"
+        )
+
+
 def newest_whole(until: datetime, kind: str, time_zone: str = "UTC") -> Period:
     """The newest whole day, week or month that had ended at `until`, as people in `time_zone` count days.
 

@@ -33,6 +33,26 @@ class Result(Protocol):
         """The numbers as a data frame: a row per group, point or step; one row for a single estimate."""
 
 
+class Told:
+    """The repr of a result that holds tables: its name, n, what was left out and the main estimate; no plan of a query.
+
+    The numbers are asked for when it is shown. Where nobody answers any more (the connection is closed) the name stands alone.
+    """
+
+    def __repr__(self) -> str:
+        """One line."""
+        name = type(self).__name__
+        try:
+            words = [f"{one}={getattr(self, one)}" for one in ("n", "left_out") if hasattr(self, one)]
+            found: Interval | None = getattr(self, "interval", None)
+            if found is not None and found.estimate is not None:
+                low, high = ("?" if end is None else f"{end:.4g}" for end in (found.low, found.high))
+                words.append(f"{found.estimate:.4g} ({low} to {high} at {100 * found.level:g} %)")
+        except Exception:  # whatever a backend raises, a repr does not
+            return f"<{name}>"
+        return f"<{' '.join([name, ', '.join(words)]).strip()}; rows: .to_pandas()>"
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate with the bounds that hold it at `level`; a `Result` by itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import ibis
@@ -10,6 +11,11 @@ import ibis.expr.types as ir
 from aftershock.model import COUNTED, FINISHED
 
 Unit = Literal["run", "root"]
+
+
+def named(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns or roles; a single one may stand without brackets: `by="client"` is `by=("client",)`."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def dated(runs: ir.Table) -> ir.Table:

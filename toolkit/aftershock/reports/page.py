@@ -138,7 +138,8 @@ class ReportPage(Scope):
             rows=rows,
             numbers={"days": shown, "marks": marks, "changes_of_all": whole, "changes": shifts.sure},
             numeric=(1, 2, 3, 4),
-            said=of_all(whole) + (in_words(shifts.sure, n=shifts.n, left_out=shifts.left_out) if self.client else []),
+            said=of_all(whole)
+            + (in_words(shifts.sure, n=shifts.n, left_out=shifts.left_out, whole=bool(whole)) if self.client else []),
         )
 
     def day_by_day(self, days: int = 28) -> Block:
@@ -169,7 +170,6 @@ class ReportPage(Scope):
             found.unsure,
             n=found.n,
             left_out=found.left_out,
-            false_share=found.false_share,
             stretch=_days_to(stretch, days),
         )
 
@@ -207,7 +207,7 @@ class ReportPage(Scope):
     def worst_automations(self, rates: FailureRates) -> Block:
         """Automations with most failures. `rates` is grouped by client, automation and tool."""
         worst = worst_automations(rates)
-        head = ("Automation", "Failed", "n", "Raw share", "Likely share", "95%", "Change, points")
+        head = ("Automation", "Failed", "n", "Raw share", "Likely share", "Change, points")
         nothing = (
             "No automation has a failed run in the logs of this period."
             if self.coverage.share
@@ -220,7 +220,7 @@ class ReportPage(Scope):
             worst.rows,
             id="worst-automations",
             numbers=worst.numbers,
-            numeric=(1, 2, 3, 4, 5, 6),
+            numeric=(1, 2, 3, 4, 5),
             nothing=nothing,
         )
 

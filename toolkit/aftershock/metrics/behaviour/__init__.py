@@ -16,6 +16,8 @@ from aftershock.metrics.behaviour.ladders import (
     retry_effectiveness,
 )
 from aftershock.metrics.behaviour.lags import CrossCorrelation, LaggedFailures, cross_correlation, lagged_failures
+from aftershock.metrics.behaviour.missed_runs import LearnedSchedules, learned_schedules
+from aftershock.metrics.behaviour.profiles import TemporalProfile, temporal_profile
 from aftershock.metrics.behaviour.rules import AssociationRules, association_rules
 from aftershock.metrics.behaviour.schedules import LearnedSchedule, learned_schedule
 from aftershock.metrics.behaviour.sequences import DeclareConstraints, declare_constraints
@@ -33,10 +35,12 @@ __all__ = [
     "Flakiness",
     "LaggedFailures",
     "LearnedSchedule",
+    "LearnedSchedules",
     "MaskedFailures",
     "Periodicity",
     "ResponseDelays",
     "RetryEffectiveness",
+    "TemporalProfile",
     "WithinVersions",
     "association",
     "association_rules",
@@ -49,9 +53,11 @@ __all__ = [
     "flip_rate",
     "lagged_failures",
     "learned_schedule",
+    "learned_schedules",
     "masked_failures",
     "outcome_entropy",
     "periodicity",
     "response_delays",
     "retry_effectiveness",
+    "temporal_profile",
 ]

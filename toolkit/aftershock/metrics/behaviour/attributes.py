@@ -14,7 +14,8 @@ import numpy as np
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.behaviour.contingency import fisher_two_sided, measures, q_values
 from aftershock.metrics.proportions.intervals import newcombe_expr, wilson_expr
-from aftershock.metrics.units import dated
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import dated, named
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 COLUMNS: Final = ("automation", "version", "trigger", "client", "tool", "source")
 
 
-@dataclass(frozen=True)
-class FailureAttributes:
-    """A row per value of each column. `table` is lazy; p, q, phi, odds_ratio and the rank are added when it is fetched."""
+@dataclass(frozen=True, repr=False)
+class FailureAttributes(Told):
+    """A row per value of each column. `table` is lazy; p_value, q_value, phi, odds_ratio and the rank are added when it is fetched."""
 
     table: ir.Table
     level: float
@@ -51,26 +52,31 @@ class FailureAttributes:
         return None
 
     def to_pandas(self) -> pd.DataFrame:
-        """The values that separate best first: by how far from 0 the difference is at least, then by its size; of two that part
-        the runs alike (a column of two values), the one that fails more."""
+        """The values that separate best first: those beyond chance (q_value up to 1 - level) before the others, each by how far from
+        0 the difference is at least, then by its size; of two that part the runs alike (a column of two values), the one that fails more.
+        """
         frame = self.table.execute()
         hit = frame.failures.to_numpy(dtype=float)
         other_hit = frame.other_failures.to_numpy(dtype=float)
         cells = (hit, frame.n.to_numpy(dtype=float) - hit, other_hit, frame.other_n.to_numpy(dtype=float) - other_hit)
         found = measures(*cells)
         p = fisher_two_sided(*cells)
-        frame = frame.assign(lift=found["lift"], phi=found["phi"], odds_ratio=found["odds_ratio"], p=p, q=q_values(p))
+        frame = frame.assign(
+            lift=found["lift"], phi=found["phi"], odds_ratio=found["odds_ratio"], p_value=p, q_value=q_values(p)
+        )
         at_least = np.maximum(np.maximum(frame.low, -frame.high), 0.0)
         ranked = frame.assign(
             at_least=at_least,
+            chance=frame.q_value > 1 - self.level,
             size=frame.difference.abs().round(12),
             near=at_least.round(12),
             word=frame.value.fillna("").astype(str),
         )
         ranked = ranked.sort_values(
-            ["near", "size", "difference", "column", "word"], ascending=[False, False, False, True, True]
+            ["chance", "near", "size", "difference", "column", "word"],
+            ascending=[True, False, False, False, True, True],
         )
-        return ranked.drop(columns=["size", "near", "word"]).reset_index(drop=True)
+        return ranked.drop(columns=["chance", "size", "near", "word"]).reset_index(drop=True)
 
 
 def failure_attributes(
@@ -86,15 +92,16 @@ def failure_attributes(
     Counts runs that ended and were not cancelled or skipped; all columns are taken as text, and null is a value of its own (the
     record does not say). One row per column and value with at least `min_count` runs, and at least one run without it: column,
     value, n, failures, rate, other_n, other_failures, other_rate, difference = rate - other_rate with Newcombe's interval low
-    and high. `to_pandas()` adds lift, phi, odds_ratio, p (Fisher, two-sided), q (Benjamini-Hochberg over all rows), at_least
-    (the end of the interval that is nearer to 0, 0 where it holds 0), and ranks by that.
+    and high. `to_pandas()` adds lift, phi, odds_ratio, p_value (Fisher, two-sided), q_value (Benjamini-Hochberg over all rows), at_least
+    (the end of the interval that is nearer to 0, 0 where it holds 0), and ranks by that: rows with a q_value up to 1 - level first.
 
     What separates is not yet a cause: columns hang together (an automation has one tool), and the retries of one outage are not
-    independent, so p and q are too sure of themselves where failures come in clumps. No runs give no rows.
+    independent, so p_value and q_value are too sure of themselves where failures come in clumps. No runs give no rows.
 
     Raises: UnknownColumnError; UnknownNameError for an unknown role; ValueError for no columns, a column twice, a level outside (0, 1).
     Source: Newcombe (1998) Stat Med 17:873, method 10; Fisher (1935); Benjamini and Hochberg (1995) J R Stat Soc B 57:289.
     """
+    columns, roles = named(columns), named(roles)
     _check(runs, columns, roles)
     units = dated(runs)
     counted = units.filter(units.role.isin(list(roles)), units.status.isin(COUNTED))

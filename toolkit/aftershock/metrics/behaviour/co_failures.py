@@ -10,7 +10,7 @@ import numpy as np
 
 from aftershock.metrics.behaviour.failure_cells import FailurePairs, failure_pairs, time_bin
 from aftershock.metrics.behaviour.week_shifts import FEWEST_WEEKS, Calendar, shifted
-from aftershock.metrics.units import dated
+from aftershock.metrics.units import dated, named
 from aftershock.model import FAILURES
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def co_failure(
     Source: Fisher (1935) J R Stat Soc 98:39; Benjamini and Hochberg (1995) J R Stat Soc B 57:289; circular shifts: Lancaster et al. (2018) Phys Rep 748:1;
     p-values with one added: Phipson and Smyth (2010) Stat Appl Genet 9:39.
     """
+    roles = named(roles)
     pairs = failure_pairs(runs, by=by, bin_s=bin_s, min_both=min_both, roles=roles)
     table = pairs.to_pandas()
     failing = pairs.cells.group_by("who").aggregate(bad=(pairs.cells.failures > 0).sum())

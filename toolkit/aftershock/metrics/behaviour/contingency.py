@@ -26,8 +26,8 @@ class Association:
     support = P(A and B), confidence = P(B | A), lift = confidence / P(B), leverage = P(A and B) - P(A) P(B), conviction =
     P(not B) / P(not B | A) (null where B never fails A), phi = the correlation of the two, jaccard = both / either,
     odds_ratio = (both * neither) / (a_only * b_only) (null where that divides by 0); `interval` is its own, Woolf's.
-    p_greater: Fisher's exact chance of so many or more together; p_less; p_two_sided; chi2 and chi2_p, and with Yates' correction
-    chi2_yates and chi2_yates_p.
+    p_greater: Fisher's exact chance of so many or more together; p_less; p_value: as far or farther on either side. chi2 with chi2_p_value,
+    and with Yates' correction chi2_yates and chi2_yates_p_value.
     """
 
     n: int
@@ -41,11 +41,11 @@ class Association:
     odds_ratio: float | None
     p_greater: float | None
     p_less: float | None
-    p_two_sided: float | None
+    p_value: float | None
     chi2: float | None
-    chi2_p: float | None
+    chi2_p_value: float | None
     chi2_yates: float | None
-    chi2_yates_p: float | None
+    chi2_yates_p_value: float | None
     interval: Interval | None
     left_out: int = 0
 
@@ -66,14 +66,15 @@ def association(both: int, a_only: int, b_only: int, neither: int, *, level: flo
     """
     counts = {"both": both, "a_only": a_only, "b_only": b_only, "neither": neither}
     for name, count in counts.items():
-        if count != int(count) or count < 0:
+        if count is None or not 0 <= count < float("inf") or count != int(count):
             raise ValueError(f"{name}: {count!r}: write a whole number from 0")
     if not 0 < level < 1:
         raise ValueError(f"level: {level!r}: write a share inside (0, 1), such as 0.95")
-    cells = [np.array([float(count)]) for count in counts.values()]
+    both, a_only, b_only, neither = (int(count) for count in counts.values())
+    cells = [np.array([float(count)]) for count in (both, a_only, b_only, neither)]
     found: dict[str, Any] = {name: _plain(value) for name, value in measures(*cells).items()}
-    found |= _tests(*(int(count) for count in counts.values()))
-    n = int(both + a_only + b_only + neither)
+    found |= _tests(both, a_only, b_only, neither)
+    n = both + a_only + b_only + neither
     return Association(n=n, interval=_woolf(both, a_only, b_only, neither, level), **found)
 
 
@@ -129,14 +130,14 @@ def fisher_two_sided(both: Numbers, a_only: Numbers, b_only: Numbers, neither: N
 
 def q_values(p: Numbers) -> Numbers:
     """Benjamini and Hochberg's q of each p in one family."""
-    return np.asarray(benjamini_hochberg(p).table["q"], dtype=float)
+    return np.asarray(benjamini_hochberg(p).table["q_value"], dtype=float)
 
 
 def _tests(both: int, a_only: int, b_only: int, neither: int) -> dict[str, Any]:
     n = both + a_only + b_only + neither
     a, b = both + a_only, both + b_only
     if 0 in (n, a, b, n - a, n - b):  # one margin is empty: every table with these margins is this one
-        names = ("p_greater", "p_less", "p_two_sided", "chi2", "chi2_p", "chi2_yates", "chi2_yates_p")
+        names = ("p_greater", "p_less", "p_value", "chi2", "chi2_p_value", "chi2_yates", "chi2_yates_p_value")
         return dict.fromkeys(names)
     from scipy.stats import chi2 as chi_squared
     from scipy.stats import fisher_exact
@@ -149,11 +150,11 @@ def _tests(both: int, a_only: int, b_only: int, neither: int) -> dict[str, Any]:
     return {
         "p_greater": p["greater"],
         "p_less": p["less"],
-        "p_two_sided": p["two-sided"],
+        "p_value": p["two-sided"],
         "chi2": plain,
-        "chi2_p": float(chi_squared.sf(plain, 1)),
+        "chi2_p_value": float(chi_squared.sf(plain, 1)),
         "chi2_yates": yates,
-        "chi2_yates_p": float(chi_squared.sf(yates, 1)),
+        "chi2_yates_p_value": float(chi_squared.sf(yates, 1)),
     }
 
 

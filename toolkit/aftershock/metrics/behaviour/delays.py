@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 
 from aftershock.metrics.behaviour.sequences import placed
 from aftershock.metrics.proportions.intervals import wilson_expr
+from aftershock.metrics.results import Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +27,8 @@ _LOG_OF_ZERO: Final = -1e6
 _ROUNDING: Final = 1e-9
 
 
-@dataclass(frozen=True)
-class ResponseDelays:
+@dataclass(frozen=True, repr=False)
+class ResponseDelays(Told):
     """What `response_delays` gives: a row per pair, lazy."""
 
     table: ir.Table

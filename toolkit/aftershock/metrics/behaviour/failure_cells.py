@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
-from aftershock.metrics.units import dated
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import dated, named
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from aftershock.metrics.results import Interval
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = "1970-01-01"
 
 
-@dataclass(frozen=True)
-class FailurePairs:
+@dataclass(frozen=True, repr=False)
+class FailurePairs(Told):
     """What `failure_pairs` gives. `table` is lazy, a row per pair; `cells` a row per automation and bin in which it ran."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -67,6 +67,7 @@ def failure_pairs(
     part a day evenly, or min_both below 1.
     Source: Yule (1912) J R Stat Soc 75:579 (phi); Jaccard (1912) New Phytologist 11:37; Brin et al. (1997) SIGMOD 255 (lift).
     """
+    roles = named(roles)
     if min_both < 1:
         raise ValueError(f"min_both: {min_both!r}: at least 1 is needed")
     cells = failure_cells(runs, by=by, bin_s=bin_s, roles=roles)
@@ -104,8 +105,9 @@ def failure_cells(runs: ir.Table, *, by: str, bin_s: int, roles: Sequence[str]) 
 
 
 def time_bin(moment: Any, bin_s: int) -> Any:
-    """How many whole bins lie between 1970 and a moment: the same on every backend and in every session time zone."""
-    since = moment.delta(ibis.literal(_EPOCH, type="timestamp('UTC')"), unit="microsecond")
+    """How many whole bins lie between 1970 and a moment, in UTC: the same on every backend."""
+    # With a zone in its type DuckDB asks a calendar about each row, which costs more than all the rest. The session counts in UTC.
+    since = moment.cast("timestamp").delta(ibis.literal(_EPOCH, type="timestamp"), unit="microsecond")
     return since // (bin_s * 1_000_000)
 
 

@@ -12,7 +12,8 @@ import ibis.expr.types as ir
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.behaviour.flips import check_decay
-from aftershock.metrics.units import dated
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import dated, named
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 JEFFREYS: Final = 0.5
 
 
-@dataclass(frozen=True)
-class Flakiness:
+@dataclass(frozen=True, repr=False)
+class Flakiness(Told):
     """What `flakiness` gives. `table` is lazy; the bounds of the posterior are added when it is fetched."""
 
     table: ir.Table
@@ -90,6 +91,7 @@ def flakiness(
     Source: Kowalczyk and others (2020) ICSE-SEIP (flip rate, entropy, decay); Machalica and others (2020), "Probabilistic
     flakiness" at Meta (the idea of P(fail | good state); here a plain Beta posterior).
     """
+    by, version, roles = named(by), named(version), named(roles)
     _check(runs, [*by, *version], decay, level, roles)
     outcomes = _outcomes(runs, list(by), list(version), roles)
     group = [f"by_{i}" for i in range(len(by))]

@@ -12,7 +12,8 @@ import ibis.expr.types as ir
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.proportions.intervals import newcombe_expr, wilson, wilson_expr
-from aftershock.metrics.units import dated
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import dated, named
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 _OF_ERRORS: Final = ("fingerprint", "error_type", "error_message", "attempt")
 
 
-@dataclass(frozen=True)
-class Ladders:
+@dataclass(frozen=True, repr=False)
+class Ladders(Told):
     """A row per group, lazy; `hits_name` over `n_name` is what the overall interval is of."""
 
     table: ir.Table
@@ -96,6 +97,7 @@ def retry_effectiveness(
     Raises: UnknownColumnError; UnknownNameError for an unknown role; ValueError for a level outside (0, 1).
     Source: Wilson (1927) JASA 22:209; Newcombe (1998) Stat Med 17:873, method 10.
     """
+    by, roles = named(by), named(roles)
     _check(runs, by, level, roles)
     counted = _counted(runs, list(by), roles)
     group = [f"by_{i}" for i in range(len(by))]
@@ -150,6 +152,7 @@ def masked_failures(
     Raises: UnknownColumnError; UnknownNameError for an unknown role; ValueError for a level outside (0, 1).
     Source: Wilson (1927) JASA 22:209.
     """
+    by, roles = named(by), named(roles)
     _check(runs, by, level, roles)
     counted = _counted(runs, list(by), roles)
     group = [f"by_{i}" for i in range(len(by))]

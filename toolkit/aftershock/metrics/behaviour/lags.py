@@ -12,6 +12,7 @@ import numpy as np
 from aftershock.metrics.behaviour.failure_cells import failure_cells
 from aftershock.metrics.behaviour.week_shifts import Calendar, Shifted, shifted
 from aftershock.metrics.results import Interval
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -158,6 +159,7 @@ def lagged_failures(
     Raises: as `failure_pairs`; ValueError for a lag shorter than a bin.
     Source: Westfall and Young (1993) Resampling-Based Multiple Testing (p over all lags); Phipson and Smyth (2010).
     """
+    roles = named(roles)
     if max_lag_s < bin_s:
         raise ValueError(f"max_lag_s: {max_lag_s!r}: at least one bin of {bin_s} s is needed")
     cells = failure_cells(runs, by=by, bin_s=bin_s, roles=roles)

@@ -81,7 +81,7 @@ def association_rules(
     tested = len(rules)
     if not redundant:
         rules = rules[_improves(rules)]
-    rules = rules.sort_values(["q", "p", "lift", "antecedent", "consequent"], ascending=[True, True, False, True, True])
+    rules = rules.sort_values(["q_value", "p_value", "lift", "antecedent", "consequent"], ascending=[True, True, False, True, True])
     return AssociationRules(rules.reset_index(drop=True), n, left_out, tested)
 
 
@@ -146,7 +146,7 @@ def _measured(rules: pd.DataFrame, n: int) -> pd.DataFrame:
     cells = (both, given - both, then - both, n - given - then + both)
     found = measures(*cells)
     p = fisher_greater(*cells) if len(rules) else np.empty(0)
-    return rules.assign(**{name: found[name] for name in _MEASURES}, p=p, q=q_values(p))
+    return rules.assign(**{name: found[name] for name in _MEASURES}, p_value=p, q_value=q_values(p))
 
 
 def _improves(rules: pd.DataFrame) -> Any:

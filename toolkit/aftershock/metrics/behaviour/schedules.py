@@ -25,6 +25,7 @@ _USUAL = tuple(
 _FEWEST_RUNS = 6
 _NEAR = 0.1
 _FEWEST_WEEKS = 3
+_RARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def learned_schedule(
     The period is the largest usual one (a minute to a week), or else the median gap, of which nine in ten gaps are whole multiples. It is
     read in UTC and on
     the wall clock of `time_zone` (a daily 06:00 keeps its hour when clocks change); the one with fewer missing slots, else the evener one, counts. With three
-    weeks or more, slots of the week in which runs came less than half the weeks are not expected (nights, weekends).
+    weeks or more, slots of the week in which runs came less than half the weeks are not expected (nights, weekends); weeks without any
+    run do not count, and a slot between taken ones that chance alone can have emptied so often stays expected.
 
     A slot is missed if no run is nearest to it and it lies more than max(3 MAD, p99 of lateness) before `until` (default: the last run). Missed
     slots in a row are one gap, a row: from_slot, to_slot (UTC), slots, missed (those inside `covered`: stretches of time whose log is
@@ -170,13 +172,25 @@ class _Fit:
             return np.ones(len(slots), dtype=bool)
         seen = np.bincount(self.occupied % weekly, minlength=weekly)
         span = np.arange(self.occupied[0], self.occupied[-1] + 1)
+        # A week without any run (switched off, or no log) says nothing about nights and weekends.
+        span = span[np.isin(span // weekly, self.occupied // weekly)]
         chances = np.maximum(np.bincount(span % weekly, minlength=weekly), 1)
-        return np.asarray((seen / chances >= 0.5)[slots % weekly])
+        taken = seen >= 0.5 * chances
+        return np.asarray((taken | _unlucky(seen, chances, taken))[slots % weekly])
 
     def moment(self, slot: int) -> datetime:
         """When a slot is, in UTC."""
         local = datetime.fromtimestamp(self.phase + slot * self.period, UTC).replace(tzinfo=None)
         return local.replace(tzinfo=ZoneInfo(self.clock)).astimezone(UTC)
+
+
+def _unlucky(seen: np.ndarray, chances: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Slots of the week amid taken ones that were missed in most weeks, yet no more than chance brings about in so many slots."""
+    from scipy.stats import binom
+
+    rate = (1 + (chances - seen)[taken].sum()) / (1 + chances[taken].sum())
+    amid = np.roll(taken, 1) & np.roll(taken, -1)
+    return np.asarray(amid & (seen > 0) & (binom.sf(chances - seen - 1, chances, rate) * len(seen) > _RARE))
 
 
 def _gaps(

@@ -39,6 +39,7 @@ import ibis.expr.types as ir
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.proportions.intervals import wilson_expr
+from aftershock.metrics.results import Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +71,8 @@ TWO_ACTIVITIES: Final = {
 TEMPLATES: Final = (*ONE_ACTIVITY, *TWO_ACTIVITIES)
 
 
-@dataclass(frozen=True)
-class DeclareConstraints:
+@dataclass(frozen=True, repr=False)
+class DeclareConstraints(Told):
     """What `declare_constraints` gives: a row per template and activities, lazy."""
 
     table: ir.Table
@@ -132,7 +133,9 @@ def declare_constraints(
     activities = _of_activities(occurrences, log)
     parts = [_rows(activities, {name: ("cases", name) for name in one}, ibis.null("string"))] if one else []
     if two:
-        pairs = _of_pairs(log, occurrences, activities, any(name.startswith("alternate") for name in two))
+        pairs = _of_pairs(
+            log, occurrences, activities, {kind for kind in ("alternate", "chain") if kind in " ".join(two)}
+        )
         parts.append(_rows(pairs, {name: TWO_ACTIVITIES[name] for name in two}, pairs.b))
     if not parts:
         raise ValueError("templates: none given: name at least one, such as 'response'")
@@ -184,47 +187,55 @@ def _of_activities(occurrences: ir.Table, log: ir.Table) -> ir.Table:
     return both.mutate(absence=both.cases - both.existence)
 
 
-def _of_pairs(log: ir.Table, occurrences: ir.Table, activities: ir.Table, alternate: bool) -> ir.Table:
+def _of_pairs(log: ir.Table, occurrences: ir.Table, activities: ir.Table, kinds: set[str]) -> ir.Table:
     """A row per ordered pair of activities: cases with a, b, both, either, and those that satisfy each template of two."""
     first = activities.select("a", "cases", with_a="existence")
     second = activities.select(b="a", with_b="existence")
-    met = _in_both(log, occurrences, alternate)
+    met = _in_both(log, occurrences, kinds)
     pairs = first.join(second, first.a != second.b)
     pairs = pairs.left_join(met, ["a", "b"]).drop("a_right", "b_right")
     pairs = pairs.mutate(**{name: pairs[name].fill_null(0) for name in met.columns if name not in ("a", "b")})
     pairs = pairs.mutate(either=pairs.with_a + pairs.with_b - pairs.both)
+    if "chain" in kinds:
+        pairs = pairs.mutate(
+            not_chain_response=pairs.with_a - pairs.at_once,
+            not_chain_succession=pairs.either - pairs.chain_succession,
+        )
     return pairs.mutate(
         only_one=pairs.either - pairs.both,
         not_response=pairs.with_a - pairs.later,
-        not_chain_response=pairs.with_a - pairs.at_once,
         not_succession=pairs.either - pairs.succession,
-        not_chain_succession=pairs.either - pairs.chain_succession,
     )
 
 
-def _in_both(log: ir.Table, occurrences: ir.Table, alternate: bool) -> ir.Table:
-    """A row per pair that shares a case: in how many of the shared cases each template holds, from first and last places."""
+def _in_both(log: ir.Table, occurrences: ir.Table, kinds: set[str]) -> ir.Table:
+    """A row per pair that shares a case: in how many of the shared cases each template holds, from first and last places.
+
+    What only the `chain` and `alternate` templates ask costs a pass and a join each, so it is made for them alone.
+    """
     a = occurrences.select("case_id", a="activity", times_a="times", first_a="first", last_a="last")
     b = occurrences.select("case_id", b="activity", times_b="times", first_b="first", last_b="last")
     shared = a.join(b, ["case_id", a.a != b.b])
-    moved = log.filter(log.next.notnull(), log.next != log.activity)
-    steps = moved.group_by("case_id", a="activity", b="next").aggregate(steps=moved.count())
-    shared = _beside(shared, steps)
-    if alternate:
+    if "chain" in kinds:
+        shared = _beside(shared, _steps(log))
+    if "alternate" in kinds:
         shared = _beside(shared, _turns(log))
     response, precedence = shared.last_b > shared.last_a, shared.first_a < shared.first_b
-    chain_response, chain_precedence = shared.steps == shared.times_a, shared.steps == shared.times_b
     holds: dict[str, Any] = {
         "response": response,
         "precedence": precedence,
         "succession": response & precedence,
-        "chain_response": chain_response,
-        "chain_precedence": chain_precedence,
-        "chain_succession": chain_response & chain_precedence,
         "later": shared.first_a < shared.last_b,
-        "at_once": shared.steps > 0,
     }
-    if alternate:
+    if "chain" in kinds:
+        chain_response, chain_precedence = shared.steps == shared.times_a, shared.steps == shared.times_b
+        holds |= {
+            "chain_response": chain_response,
+            "chain_precedence": chain_precedence,
+            "chain_succession": chain_response & chain_precedence,
+            "at_once": shared.steps > 0,
+        }
+    if "alternate" in kinds:
         every_a, every_b = shared.turns == shared.times_a, shared.turns == shared.times_b
         holds |= {
             "alternate_response": every_a,
@@ -234,6 +245,12 @@ def _in_both(log: ir.Table, occurrences: ir.Table, alternate: bool) -> ir.Table:
     return shared.group_by("a", "b").aggregate(
         both=shared.count(), **{name: shared.count(where=condition) for name, condition in holds.items()}
     )
+
+
+def _steps(log: ir.Table) -> ir.Table:
+    """How often b comes right after a in a case."""
+    moved = log.filter(log.next.notnull(), log.next != log.activity)
+    return moved.group_by("case_id", a="activity", b="next").aggregate(steps=moved.count())
 
 
 def _beside(shared: ir.Table, counts: ir.Table) -> ir.Table:

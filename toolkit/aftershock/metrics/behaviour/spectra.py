@@ -20,15 +20,17 @@ _FEWEST = 16
 
 @dataclass(frozen=True)
 class Periodicity:
-    """What `periodicity` gives. `candidate` is the strongest period of the periodogram (its length over a whole number); `period` is the hill
-    of the autocorrelation there, sharpened on a fine periodogram, with the width of a frequency bin as bounds; null where no beat is beyond chance.
+    """What `periodicity` gives. `candidate` is the strongest period of the periodogram (its padded length over a whole number); `period` is
+    where a finely drawn periodogram peaks there, with the width of a frequency bin as bounds; null where no beat is beyond chance.
 
-    `p_value` is that of the candidate over all frequencies; `is_confirmed` says that it lies on a hill of the autocorrelation.
+    `p_value` is that of the whole periodogram; `is_confirmed` says that the candidate lies on a hill of the autocorrelation.
+    `peak` is where the plain periodogram (not tapered, not padded) is highest: n over a whole number, beyond chance or not.
     """
 
     verdict: str
     period: Interval
     candidate: float | None
+    peak: float | None
     p_value: float | None
     autocorrelation: float | None
     is_confirmed: bool
@@ -52,39 +54,43 @@ def periodicity(
     step: float = 1.0,
     detrend: Detrend = "linear",
     background: Background = "red",
+    taper: float = 0.0,
     level: float = 0.95,
 ) -> Periodicity:
     """The dominant period of a regular series (counts per hour, say), in units of `step`.
 
-    The periodogram (a tenth of each end tapered, padded to a length of factors 2, 3 and 5) gives the candidate: the period that stands highest above the
-    background.
+    The periodogram (padded to a length of factors 2, 3 and 5, the share `taper` of each end faded out: R's default is 0.1) gives the candidate: the strongest of the
+    periods that stand out of the background, their p over all frequencies at most 1 - level; the most outstanding one where none does.
     `red` takes a series that only remembers its last value as chance, `white` one without memory. A candidate counts
-    if its p over all frequencies is at most 1 - level and the autocorrelation has a hill there (Vlachos:
-    a rise, then a fall). Null for fewer than 16 values or a constant series.
+    if it stands out and the autocorrelation has a hill there (Vlachos: a rise, then a fall). Null for fewer than 16 values or
+    a constant series.
 
-    Raises: ValueError for a value that is not finite, a step not above 0, another detrend or background, a level outside (0, 1).
+    Raises: ValueError for a value that is not finite, a step not above 0, another detrend or background, a level outside (0, 1), a taper outside 0 to 0.5.
     Source: Vlachos, Yu and Castelli (2005) SIAM SDM 449 (autoperiod); Torrence and Compo (1998) BAMS 79:61 (red background);
     taper, detrending and padding as R's spec.pgram.
     """
     y = np.asarray(values, dtype=float)
     _check(y, step, detrend, background, level)
+    if not 0 <= taper <= 0.5:
+        raise ValueError(f"taper: {taper!r}: write the share of each end that is faded out, 0 to 0.5")
     n = len(y)
     if n < _FEWEST or np.ptp(y) == 0:
         return _none("cannot tell: the series is constant" if n >= _FEWEST else f"cannot tell: {n} values", n, level)
     y = _detrended(y, detrend)
-    power, length = periodogram(y)
+    power, length = periodogram(y, taper)
     frequency = np.arange(1, len(power) + 1) / length
     expected = _background(y, frequency, background)
     above = power / expected
     # Fewer than two whole periods in the series are no beat.
     above[frequency * n < 2] = 0
-    k = int(np.argmax(above))
-    # A beat of which only the overtone shows is left alone: the autocorrelation decides.
-    p_value = float(-np.expm1((n // 2) * np.log1p(-np.exp(-min(float(above[k]), 700.0)))))
+    p = -np.expm1((n // 2) * np.log1p(-np.exp(-np.clip(above, 1e-9, 700.0))))
+    p_value = float(p.min())
+    sure = p_value <= 1 - level
+    # A steep background would choose the shorter of two neighbours; a beat of which only the overtone shows is left to the autocorrelation.
+    k = int(np.argmax(np.where(p <= 1 - level, power, 0.0) if sure else above))
     candidate = 1 / float(frequency[k])
     top, height = _hill(autocorrelation(y), n, float(frequency[k]), length)
-    sure = p_value <= 1 - level
-    top = None if top is None else _sharpened(y, top)
+    top = None if top is None else _sharpened(y, candidate) or top
     table = _frame(frequency, power, expected, step)
     found = sure and top is not None
     bounds: tuple[float | None, float | None, float | None] = (None, None, None)
@@ -93,29 +99,39 @@ def periodicity(
         bounds = top * step, step / (1 / top + half), step / (1 / top - half)
     period = Interval(*bounds, n, level, "autoperiod, frequency bin")
     return Periodicity(
-        _words(period, sure, candidate * step), period, candidate * step, p_value, height, found, n, 0, table
+        _words(period, sure, candidate * step),
+        period,
+        candidate * step,
+        step * n / (1 + int(np.argmax(np.abs(np.fft.rfft(y)[1:])))),
+        p_value,
+        height,
+        found,
+        n,
+        0,
+        table,
     )
 
 
-def _sharpened(y: np.ndarray, period: float) -> float:
-    """The period at which the periodogram, drawn finely, peaks near the hill: the whole series tells more than one lag."""
+def _sharpened(y: np.ndarray, period: float) -> float | None:
+    """The period at which the periodogram, drawn finely, peaks near the candidate: the whole series tells more than one lag."""
     n = len(y)
-    near = 1 / period + np.linspace(-1, 1, 65) / n
+    near = 1 / period + np.linspace(-1, 1, 129) / n
     near = near[near > 1 / n]
-    waves = np.exp(-2j * np.pi * near[:, None] * np.arange(n)[None]) @ (y * np.hanning(n))
+    waves = np.exp(-2j * np.pi * near[:, None] * np.arange(n)[None]) @ y
     best = int(np.argmax(np.abs(waves)))
-    return float(1 / near[best]) if 0 < best < len(near) - 1 else period
+    return float(1 / near[best]) if 0 < best < len(near) - 1 else None
 
 
-def periodogram(y: np.ndarray) -> tuple[np.ndarray, int]:
-    """(power at k = 1, 2, ..., the padded length): as R's spec.pgram, a tenth of each end tapered."""
+def periodogram(y: np.ndarray, taper: float = 0.0) -> tuple[np.ndarray, int]:
+    """(power at k = 1, 2, ..., the padded length): as R's spec.pgram, the share `taper` of each end faded out."""
     n = len(y)
-    edge = n // 10
-    taper = np.ones(n)
-    ramp = 0.5 * (1 - np.cos(np.pi * np.arange(1, 2 * edge, 2) / (2 * edge)))
-    taper[:edge], taper[n - edge :] = ramp, ramp[::-1]
+    edge = int(n * taper)
+    weights = np.ones(n)
+    if edge:
+        ramp = 0.5 * (1 - np.cos(np.pi * np.arange(1, 2 * edge, 2) / (2 * edge)))
+        weights[:edge], weights[n - edge :] = ramp, ramp[::-1]
     length = next(size for size in range(n, 2 * n + 2) if _smooth(size))
-    spectrum = np.abs(np.fft.rfft(y * taper, length)) ** 2 / float((taper**2).sum())
+    spectrum = np.abs(np.fft.rfft(y * weights, length)) ** 2 / float((weights**2).sum())
     return spectrum[1:], length
 
 
@@ -189,7 +205,7 @@ def _none(verdict: str, n: int, level: float) -> Periodicity:
 
     period = Interval(None, None, None, n, level, "autoperiod, frequency bin")
     table = pd.DataFrame({name: pd.Series(dtype="float64") for name in ("period", "power", "background")})
-    return Periodicity(verdict, period, None, None, None, False, n, 0, table)
+    return Periodicity(verdict, period, None, None, None, None, False, n, 0, table)
 
 
 def _check(y: np.ndarray, step: float, detrend: str, background: str, level: float) -> None:

@@ -17,10 +17,10 @@ from aftershock.metrics.change.control_chart import (
     beyond,
     chart,
     check_width,
+    counts_of,
     keep,
     moving_range,
     named,
-    numbers,
     sizes_of,
 )
 from aftershock.metrics.proportions.intervals import wilson
@@ -144,7 +144,7 @@ def _shares(
     laney: bool,
 ) -> ControlChart:
     check_width(width)
-    x = numbers(failures, "failures", low=0)
+    x = counts_of(failures, "failures")
     sizes = sizes_of(n, len(x))
     if (x > sizes).any():
         place = int(np.flatnonzero(x > sizes)[0])
@@ -181,7 +181,7 @@ def _rates(
     laney: bool,
 ) -> ControlChart:
     check_width(width)
-    x = numbers(counts, "counts", low=0)
+    x = counts_of(counts, "counts")
     sizes = sizes_of(exposure, len(x), "exposure")
     if (x[sizes == 0] > 0).any():
         place = int(np.flatnonzero((sizes == 0) & (x > 0))[0])

@@ -121,7 +121,8 @@ def keep(names: Sequence[Hashable], exclude: Sequence[Hashable], usable: Flags) 
     """The samples that make the limits: usable, and not excluded by name."""
     unknown = [name for name in exclude if name not in set(names)]
     if unknown:
-        raise ValueError(f"exclude: {unknown[0]!r} names no sample: samples are {names[0]!r} to {names[-1]!r}")
+        there = f"samples are {names[0]!r} to {names[-1]!r}" if names else "there are none"
+        raise ValueError(f"exclude: {unknown[0]!r} names no sample: {there}")
     left = set(exclude)
     return np.asarray(usable & np.array([name not in left for name in names], dtype=bool))
 
@@ -136,6 +137,15 @@ def numbers(values: Any, name: str, *, low: float | None = None) -> Floats:
         place = int(np.flatnonzero(bad)[0])
         least = "" if low is None else f" of at least {low:g}"
         raise ValueError(f"{name}: {array[place]!s} at place {place}: write a number{least}")
+    return array
+
+
+def counts_of(values: Any, name: str) -> Floats:
+    """`numbers` that count something: whole, from 0. Shares and percentages are refused rather than charted as counts."""
+    array = numbers(values, name, low=0)
+    part = np.flatnonzero(array != np.floor(array))
+    if part.size:
+        raise ValueError(f"{name}: {array[part[0]]:g} at place {part[0]}: write counts, whole numbers, not shares")
     return array
 
 
@@ -155,14 +165,20 @@ def moving_range(values: Floats) -> float | None:
 
 
 def mean_with_t(values: Floats, level: float = 0.95) -> Interval:
-    """The mean with Student's interval; without bounds under two values, null for none."""
+    """The mean with Student's interval; without bounds under two values or where all are alike, null for none."""
     from scipy.special import stdtrit  # scipy is slow to import
 
     n = len(values)
-    if n < 2:
+    if n < 2 or np.ptp(values) == 0:  # no spread was seen: that is no certainty
         return Interval(float(values[0]) if n else None, None, None, n, level, "t")
     mean, reach = float(values.mean()), float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - reach, mean + reach, n, level, "t")
+
+
+def check_target(target: float, name: str = "target") -> None:
+    """Refuses what is no finite number."""
+    if not np.isfinite(target):
+        raise ValueError(f"{name}: {target!r}: write a finite number")
 
 
 def check_width(width: float, name: str = "width") -> None:

@@ -13,9 +13,10 @@ import ibis.expr.types as ir
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.change.control_chart import D2, check_width
 from aftershock.metrics.log_coverage import covered_days
+from aftershock.metrics.periods import checked_period
 from aftershock.metrics.proportions.shares import bucket
-from aftershock.metrics.results import Interval
-from aftershock.metrics.units import Unit, dated, roots
+from aftershock.metrics.results import Interval, Told
+from aftershock.metrics.units import Unit, dated, named, roots
 from aftershock.model import COUNTED, FAILURES, FINISHED, ROLES
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ _COUNTS = ("n", "failures", "left_out", "unfinished")
 _OTHERWISE_ENDED = tuple(word for word in FINISHED if word not in COUNTED)
 
 
-@dataclass(frozen=True)
-class DailyCounts:
+@dataclass(frozen=True, repr=False)
+class DailyCounts(Told):
     """What `daily_counts` gives. `table` is lazy, a row per group and day; the totals are read once, when first asked for."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -61,8 +62,8 @@ class DailyCounts:
         return self.table.execute()
 
 
-@dataclass(frozen=True)
-class FailureControl:
+@dataclass(frozen=True, repr=False)
+class FailureControl(Told):
     """What `failure_control` gives. `table` is lazy: a row per group and day with runs; `groups`: a row per group."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -123,6 +124,7 @@ def daily_counts(
     Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role; ValueError for an unknown unit, for
     coverage without fill.
     """
+    by, roles = named(by), named(roles)
     check_groups(runs, by, roles)
     if coverage is not None and not fill:
         raise ValueError("coverage says what days without runs are: it needs fill=True")
@@ -161,6 +163,7 @@ def failure_control(
     Raises: what `daily_counts` raises; ValueError for a width that is not positive.
     Source: Laney (2002) Quality Engineering 14:531.
     """
+    by, roles = named(by), named(roles)
     check_width(width)
     daily = daily_counts(runs, period, by=by, roles=roles, fill=False).table
     rows = daily.filter(daily.n > 0)
@@ -196,6 +199,7 @@ def failure_control(
 
 def in_period(runs: ir.Table, period: Period, roles: Sequence[str]) -> ir.Table:
     """The runs of these roles that belong to `period`, with their `moment`."""
+    checked_period(period)
     units = dated(runs)
     return units.filter(period.holds(units.moment) & units.role.isin(list(roles)))
 

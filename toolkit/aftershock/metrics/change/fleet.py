@@ -20,7 +20,7 @@ from aftershock.metrics.change.segmentation import (
     segment,
 )
 from aftershock.metrics.results import Interval
-from aftershock.metrics.units import Unit
+from aftershock.metrics.units import Unit, named
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -94,6 +94,7 @@ def failure_changes(
     Raises: what `daily_counts` and `change_points` raise.
     Source: as `change_points` and `change_point`.
     """
+    by, roles = named(by), named(roles)
     check_shares(level, prior_change)
     check_penalty(penalty, min_segment)
     names = list(by)

@@ -15,7 +15,8 @@ from aftershock.metrics.change.daily import check_groups, in_period, tallies
 from aftershock.metrics.change.local_time import hour_of_week, hours_by_hour_of_week
 from aftershock.metrics.change.robust import NORMAL_MAD
 from aftershock.metrics.proportions.intervals import wilson_expr
-from aftershock.metrics.results import Interval
+from aftershock.metrics.results import Interval, Told
+from aftershock.metrics.units import named
 from aftershock.model import COUNTED
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from aftershock.metrics.periods import Period
 
 
-@dataclass(frozen=True)
-class HourOfWeekBaseline:
+@dataclass(frozen=True, repr=False)
+class HourOfWeekBaseline(Told):
     """What `hour_of_week_baseline` gives. `table` is lazy; the totals are read once, when first asked for."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -81,6 +82,7 @@ def hour_of_week_baseline(
     Raises: UnknownColumnError if `by` or `values` name no column; UnknownNameError for an unknown role; ValueError for the level.
     Source: Hampel (1974) JASA 69:383 for the MAD; Wilson (1927) JASA 22:209.
     """
+    by, values, roles = named(by), named(values), named(roles)
     check_groups(runs, by, roles)
     for name in values:
         if name not in runs.columns:

@@ -15,6 +15,7 @@ from aftershock.metrics.change.control_chart import (
     Limits,
     chart,
     check_width,
+    counts_of,
     keep,
     mean_with_t,
     moving_range,
@@ -43,7 +44,7 @@ def g_chart(
     Source: Benneyan (2001) Health Care Management Science 4:305; Kaminsky et al. (1992) J Quality Technology 24:63.
     """
     check_width(width)
-    x = numbers(gaps, "gaps", low=0)
+    x = counts_of(gaps, "gaps")
     kept = keep(named(labels, len(x)), exclude, np.ones(len(x), dtype=bool))
     mean = float(x[kept].mean()) if kept.any() else None
     low = high = np.nan
@@ -90,7 +91,8 @@ def t_chart(
         raise ValueError(f"limits: {limits!r}: write 'probability' or 'transformed'")
     total, tail = float(x[kept].sum()), NormalDist().cdf(-width)
     mean = total / count if count else None
-    bounds = [total / float(gammaincinv(count, share)) if count else None for share in (0.975, 0.025)]
+    # Gaps of no length at all tell of no rate.
+    bounds = [total / float(gammaincinv(count, share)) if total else None for share in (0.975, 0.025)]
     middle = np.nan if mean is None else mean
     low, high = rows * middle * -log1p(-tail), rows * middle * -log(tail)
     made = Limits(mean, mean, low, high, Interval(mean, bounds[0], bounds[1], count, 0.95, "chi_square"))

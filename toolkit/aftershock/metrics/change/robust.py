@@ -133,5 +133,6 @@ def _kind(definition: int | str) -> int:
 
 def _finite(values: Any) -> tuple[Any, Any]:
     """(the finite values, all of them) as doubles; None is missing."""
-    given = np.asarray([np.nan if value is None else value for value in values], dtype="float64")
+    missing = ("NoneType", "NAType")  # pandas' NA is no float
+    given = np.asarray([np.nan if type(value).__name__ in missing else value for value in values], dtype="float64")
     return given[np.isfinite(given)], given

@@ -13,6 +13,7 @@ from aftershock.metrics.change.control_chart import (
     ControlChart,
     Limits,
     chart,
+    check_target,
     check_width,
     keep,
     mean_with_t,
@@ -78,6 +79,7 @@ def ewma_chart(
     """
     check_width(width)
     check_width(sigma, "sigma")
+    check_target(target)
     if not 0 < weight <= 1:
         raise ValueError(f"weight: {weight!r}: write a share above 0, up to 1, such as 0.2")
     if limits not in ("exact", "asymptotic"):
@@ -144,6 +146,7 @@ def cusum_chart(
 
     check_width(sigma, "sigma")
     check_width(h, "h")
+    check_target(target)
     if not k >= 0:
         raise ValueError(f"k: {k!r}: write a number of at least 0, such as 0.5")
     if not 0 <= head_start < 1:
@@ -193,6 +196,7 @@ def cusum_run_length(*, k: float = 0.5, h: float = 5.0, shift: float = 0.0, two_
     Source: Brook and Evans (1972) Biometrika 59:539; equals R's spc::xcusum.arl to three digits.
     """
     check_width(h, "h")
+    check_target(shift, "shift")
     if not k >= 0:
         raise ValueError(f"k: {k!r}: write a number of at least 0, such as 0.5")
     up = _one_sided_run_length(k, h, shift)

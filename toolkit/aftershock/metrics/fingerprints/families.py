@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import ibis
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
-from aftershock.masks import masked
+from aftershock.masks import WILD, masked
 from aftershock.metrics.fingerprints.templates import mask, template_id, with_known
 from aftershock.metrics.fingerprints.tracebacks import frame, headline, kind
 from aftershock.metrics.proportions.intervals import check_level, wilson
+from aftershock.metrics.units import named
 from aftershock.model import FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ _KEY: Final = ["tool", "error_type", "code", "frame"]
 _FAMILY: Final = ["fingerprint", *_KEY, "template", "first_seen", "last_seen"]
 _LONGEST: Final = 4_000
 # The number alone tells a refused login from a broken server: masked, they would be one family.
+_NAME_ALONE: Final = r"^(?:[A-Za-z_.]+: )?['\"][A-Za-z_ .-]{1,80}['\"]$"
+_FEW_NAMES: Final = 4
+"""So many names alone are so many errors; of more, the name is a value."""
 _CODE: Final = r"(?:[Ss]tatus(?: ?[Cc]ode)?|HTTP(?:/[0-9.]+)?|[Ee]rror [Cc]ode)[\s\"']*[:=]?[\s\"']*([45][0-9][0-9])\b"
 
 
@@ -73,6 +78,7 @@ def error_families(
     """
     import pandas as pd
 
+    roles = named(roles)
     _check(runs, level, roles, quiet_days)
     held = known.families if isinstance(known, ErrorFamilies) else known
     failures = _failures(runs, roles)
@@ -80,9 +86,9 @@ def error_families(
     groups = _groups(failures, since)
     silent = groups.error_type.isna() & groups.error_message.isna()
     left_out = int(groups.n[silent].sum())
-    named = _named(groups[~silent], held)
-    table = _table(named, left_out, level)
-    table["is_new"], table["returned"] = _news(table, named, held, quiet_days)
+    kinds = _named(groups[~silent], held)
+    table = _table(kinds, left_out, level)
+    table["is_new"], table["returned"] = _news(table, kinds, held, quiet_days)
     columns = {"automation_id": "automations", "client": "clients"}
     for column, name in columns.items():
         if column not in runs.columns:
@@ -113,8 +119,10 @@ def _failures(runs: ir.Table, roles: Sequence[str]) -> ir.Table:
         for name in ("tool", "automation_id", "client")
     }
     message = kept.error_message.nullif("")
-    # A traceback is read line by line, so it stays as it is; a line can be masked where it lies.
-    text = message.contains("\n").ifelse(message.left(_LONGEST), mask(message.left(_LONGEST)))
+    # A traceback is read line by line, so it stays as it is; a line can be masked where it lies. Of a quoted name alone nothing would
+    # be left: `KeyError: 'total'`.
+    plain = message.contains("\n") | message.re_search(_NAME_ALONE)
+    text = plain.ifelse(message.left(_LONGEST), mask(message.left(_LONGEST)))
     return kept.select(
         **words,
         error_type=kept.error_type.nullif(""),
@@ -153,18 +161,20 @@ def _groups(failures: ir.Table, since: Any) -> pd.DataFrame:
 
 def _named(groups: pd.DataFrame, held: pd.DataFrame | None) -> pd.DataFrame:
     """Each group with its frame, template and fingerprint."""
+    groups = groups.assign(text=_without_client(groups))
     texts = groups[["tool", "error_type", "code", "text"]].drop_duplicates().astype(object)
     texts = texts.where(texts.notna(), None)
     said = {text: _said(text) for text in texts.text.unique()}
     texts["frame"] = [said[text][1] for text in texts.text]
     texts["line"] = [said[text][0] for text in texts.text]
-    # Where the tool names no type, the message may: `ValueError: no such day`.
+    # Where the tool names no type, the message may: `ValueError: no such day`; or the same message has one elsewhere.
     texts["said_type"] = [own or said[text][2] for own, text in zip(texts.error_type, texts.text, strict=True)]
+    texts["said_type"] = _types(texts, held)
     rows = []
     for key, part in texts.groupby(["tool", "said_type", "code", "frame"], dropna=False, sort=False):
         clean = tuple(None if value != value else value for value in key)
         old = _of_key(held, clean)
-        templates = with_known(part.line.tolist(), list(old))
+        templates = with_known(_names_as_values(part.line.tolist(), old), list(old))
         ids = [old.get(template) or template_id(*clean, template) for template in templates]
         rows.append(part.assign(template=templates, fingerprint=ids))
     import pandas as pd
@@ -175,12 +185,50 @@ def _named(groups: pd.DataFrame, held: pd.DataFrame | None) -> pd.DataFrame:
     return joined.drop(columns=["error_type", "text", "line"]).rename(columns={"said_type": "error_type"})
 
 
+def _without_client(groups: pd.DataFrame) -> list[str | None]:
+    """The texts, with `<*>` for the name of the client whose run failed: the same error at two clients is one."""
+    found: list[str | None] = []
+    for text, client in zip(groups.text, groups.client, strict=True):
+        if isinstance(text, str) and isinstance(client, str) and len(client) > 2 and client.lower() in text.lower():
+            name = rf"(?<![^\W_]){re.escape(client)}(?![^\W_])"
+            text = re.sub(name, WILD, text, flags=re.IGNORECASE)
+        found.append(text if isinstance(text, str) else None)
+    return found
+
+
+def _types(texts: pd.DataFrame, held: pd.DataFrame | None) -> list[str | None]:
+    """The type of each text; where there is none, the only one that the same tool, code, frame and message have elsewhere."""
+    known: list[tuple[Any, ...]] = []
+    if held is not None:
+        known = list(held[["tool", "code", "frame", "template", "error_type"]].itertuples(index=False, name=None))
+    seen = texts[["tool", "code", "frame", "line", "said_type"]].itertuples(index=False, name=None)
+    rows = [tuple(None if value != value else value for value in row) for row in (*known, *seen)]
+    types: dict[tuple[Any, ...], set[str]] = {}
+    for *place, one in rows:
+        if one:
+            types.setdefault(tuple(place), set()).add(one)
+    untyped = {tuple(row[:4]) for row in rows[: len(known)] if not row[4]}  # keeps its fingerprint
+    found: list[str | None] = []
+    for *place, one in rows[len(known) :]:
+        others = types.get(tuple(place), set()) if tuple(place) not in untyped else set()
+        found.append(one or (next(iter(others)) if len(others) == 1 else None))
+    return found
+
+
+def _names_as_values(lines: list[str], old: dict[str, str]) -> list[str]:
+    """A quoted name that is a message alone stays while there are few such, else it is a value; and once a value, it stays one."""
+    alone = {line: masked(line) for line in lines if line not in old and re.search(_NAME_ALONE, line)}
+    many = len(alone) > _FEW_NAMES
+    return [alone[line] if line in alone and (many or alone[line] in old) else line for line in lines]
+
+
 def _said(text: str | None) -> tuple[str, str | None, str | None]:
     """(the masked line that names the error, the frame, the type it names)."""
     if text is None:
         return "", None, None
     line = headline(text)
-    return (masked(line) if "\n" in text else text), frame(text) if "\n" in text else None, kind(line)
+    alone = re.search(_NAME_ALONE, line)
+    return (masked(line) if "\n" in text and not alone else line), frame(text) if "\n" in text else None, kind(line)
 
 
 def _of_key(held: pd.DataFrame | None, key: tuple[str | None, ...]) -> dict[str, str]:

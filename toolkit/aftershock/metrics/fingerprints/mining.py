@@ -23,7 +23,10 @@ _WORD: Final = re.compile(r"(?:<\*>|[^\s=:,;()\[\]{}|\"'<>])+")
 _JOINT: Final = re.compile(r"<\*>(?:[ ,;:|/\\#.@~+*&-]{0,3}<\*>)+")
 _SPACES: Final = re.compile(r"\s+")
 _IDENTIFIER: Final = re.compile(r"[._$@/\\~]|-.*-|[a-z][A-Z]|[^\x00-\x7f]")
-_CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]+$")
+_DOTTED: Final = re.compile(r"[A-Za-z_$][\w$-]*(?:\.[\w$-]+){2,}")
+"""A name of three parts or more: of a package, a class, a host, an application."""
+# States, constants (`android.intent.action.SCREEN_ON`) and exceptions say what happened, however they are spelt.
+_CAPITALS: Final = re.compile(r"(?:[\w$]+\.)*[A-Z][A-Z0-9_]+$|.*(?:Error|Exception|Failure|Fault)$")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _FIXED: Final = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off", "ok", "failed", "succeeded"})
 _SLOTS: Final = frozenset({
@@ -33,7 +36,12 @@ _SLOTS: Final = frozenset({
 })  # fmt: skip
 """Nouns after which a name follows: two names are enough there."""
 
-_NEEDED: Final = {"slot": 2, "identifier": 2.5, "word": 5, "head": 16, "fixed": 16}
+_LEADS: Final = frozenset({"for", "by", "of", "named", "called", "="})
+"""After these a name follows more often than not."""
+_LONG: Final = 6
+"""With so many constant words the rest of a sentence tells it, so that its first word may be the name of who speaks."""
+
+_NEEDED: Final = {"slot": 2, "dotted": 2, "identifier": 2.5, "led": 4, "word": 5, "head": 16, "fixed": 16}
 """How many values of a kind make a place a variable: three identifiers, or two and a word. What a value looks like decides, never the data set."""
 _ROUNDS: Final = 8
 
@@ -59,8 +67,7 @@ def _one_pass(texts: Sequence[str]) -> dict[str, str]:
         if len(rows) == 1 or len(gaps) == 1:
             found |= {text: text for text, _ in rows}
             continue
-        spaced = [gap == " " for gap in gaps]
-        for (text, _), words in zip(rows, _close([words for _, words in rows], spaced), strict=True):
+        for (text, _), words in zip(rows, _close([words for _, words in rows], gaps), strict=True):
             woven = "".join(part for pair in zip(gaps, (*words, ""), strict=True) for part in pair)
             found[text] = _JOINT.sub(WILD, woven)
     return found
@@ -77,7 +84,7 @@ def split(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(words), (*gaps, text[at:])
 
 
-def _close(rows: list[tuple[str, ...]], spaced: list[bool]) -> list[tuple[str, ...]]:
+def _close(rows: list[tuple[str, ...]], gaps: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Each row with its variables open, when no context holds any more evidence."""
     numbers = {WILD: 0}
     words = np.array([[numbers.setdefault(word, len(numbers)) for word in row] for row in rows], dtype=np.int64)
@@ -87,7 +94,7 @@ def _close(rows: list[tuple[str, ...]], spaced: list[bool]) -> list[tuple[str, .
     salt = rng.integers(1, 2**63 - 1, size=(width, len(numbers)), dtype=np.uint64)
     of_row = np.arange(len(rows))
     while len(words) > 1:
-        evidence = _evidence(words, vocabulary, spaced)
+        evidence = _evidence(words, vocabulary, gaps)
         joined = _join(words, evidence, salt, 1)
         if joined is None:
             joined = _join(words, evidence, salt, 2)
@@ -98,32 +105,45 @@ def _close(rows: list[tuple[str, ...]], spaced: list[bool]) -> list[tuple[str, .
     return [tuple(vocabulary[number] for number in words[place]) for place in of_row]
 
 
-def _evidence(words: Any, vocabulary: list[str], spaced: list[bool]) -> Any:
+def _evidence(words: Any, vocabulary: list[str], gaps: tuple[str, ...]) -> Any:
     """For each word of each row, the share of the evidence that its being there gives."""
-    heads = [next((at for at, number in enumerate(row) if _LETTER.search(vocabulary[number])), -1) for row in words]
     out = np.zeros(words.shape)
     for at in range(words.shape[1]):
-        before = words[:, at - 1] if at and spaced[at] else np.full(len(words), -1)
-        pairs, inverse = np.unique(np.stack([before, words[:, at]]), axis=1, return_inverse=True)
-        kinds = [_share(vocabulary[b] if b >= 0 else "", vocabulary[w]) for b, w in pairs.T]
-        out[:, at] = np.asarray(kinds)[inverse.ravel()]
-    for row, head in enumerate(heads):
-        if head >= 0 and out[row, head] > 0 and words[row, head]:
-            out[row, head] = 1 / _NEEDED["head"]
+        spaced = at and gaps[at] == " "
+        before = words[:, at - 1] if spaced else np.full(len(words), -1)
+        pairs, inverse = np.unique(before * len(vocabulary) + words[:, at], return_inverse=True)
+        lead = "=" if gaps[at] == "=" else ""
+        kinds = [
+            _share(vocabulary[b] if b >= 0 else lead, vocabulary[w])
+            for b, w in (divmod(pair, len(vocabulary)) for pair in pairs.tolist())
+        ]
+        out[:, at] = np.asarray(kinds)[inverse]
+    lettered = np.array([bool(_LETTER.search(word)) for word in vocabulary])[words]
+    head = np.where(lettered.any(axis=1), lettered.argmax(axis=1), -1)
+    rows = np.flatnonzero((head >= 0) & (words[np.arange(len(words)), head] != 0))
+    dotted = np.array([bool(_DOTTED.match(word)) for word in vocabulary])[words[rows, head[rows]]]
+    speaks = dotted & (((words != 0) & (out > 0)).sum(axis=1)[rows] > _LONG)
+    rows = rows[~speaks]
+    out[rows, head[rows]] = np.minimum(out[rows, head[rows]], 1 / _NEEDED["head"])
     return out
 
 
 @lru_cache(maxsize=100_000)
 def _share(before: str, word: str) -> float:
-    if word == WILD:
-        return 1.0
-    if not _LETTER.search(word):
-        return 0.0
+    return 1 / _NEEDED[kind] if (kind := _kind(before.lower(), word)) else float(word == WILD)
+
+
+def _kind(before: str, word: str) -> str | None:
+    """What a word looks like in its place; null for `<*>` and for signs."""
+    if word == WILD or not _LETTER.search(word):
+        return None
     if word.lower() in _FIXED or _CAPITALS.match(word):
-        return 1 / _NEEDED["fixed"]
-    if before.lower() in _SLOTS:
-        return 1 / _NEEDED["slot"]
-    return 1 / _NEEDED["identifier" if _IDENTIFIER.search(word) else "word"]
+        return "fixed"
+    if before in _SLOTS:
+        return "slot"
+    if _IDENTIFIER.search(word):
+        return "dotted" if _DOTTED.match(word) else "identifier"
+    return "led" if before in _LEADS else "word"
 
 
 def _join(words: Any, evidence: Any, salt: Any, open_places: int) -> Any:
@@ -157,7 +177,7 @@ def _join(words: Any, evidence: Any, salt: Any, open_places: int) -> Any:
 
 def _told(context: Any, values: Any, shares: Any, open_places: int) -> Any:
     """Whether each context holds enough different values."""
-    _, first = np.unique(np.stack([context, values]), axis=1, return_index=True)
+    _, first = np.unique(context * (int(values.max()) + 1) + values, return_index=True)
     sums = np.bincount(context[first], weights=shares[first])
     different = np.bincount(context[first])
     return (sums > 1 - 1e-9) & ((different > 1) | (open_places == 2))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _FEW: Final = 1_000
 """Up to so many texts Python masks faster than a database has started."""
+_PIECE: Final = 30_000
+_LETTER: Final = re.compile(r"[^\W\d_]")
 
 
 @overload
@@ -105,6 +107,8 @@ def with_known(texts: Sequence[str], known: Sequence[str]) -> list[str]:
     """The template of each masked text: the first of `known` that it fits, else what mining the others gives."""
     by_head: dict[str, list[tuple[re.Pattern[str], str]]] = {}
     for template in known:
+        if not _LETTER.search(template):
+            continue  # without a word it would fit everything
         by_head.setdefault(_head(template), []).append((_pattern(template), template))
     exact = set(known)
     found: dict[str, str] = {}
@@ -165,8 +169,9 @@ def _masked(distinct: Any) -> Any:
         return pa.array([masked(text) for text in distinct.to_pylist()], type=pa.string())
     import duckdb
 
-    texts = pa.table({"place": range(len(distinct)), "text": distinct})
+    # In pieces, so that all threads have some; the database keeps their order.
+    texts = pa.Table.from_batches(pa.table({"text": distinct}).to_batches(max_chunksize=_PIECE))
     with duckdb.connect() as con:
         con.register("texts", texts)
-        found = con.execute(f"select {masked_sql('text')} from texts order by place").to_arrow_table()
+        found = con.execute(f"select {masked_sql('text')} from texts").to_arrow_table()
     return found.column(0).combine_chunks()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from aftershock.metrics.load.time_bins import check_groups
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import named
 from aftershock.model import FINISHED
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from aftershock.metrics.results import Interval
 
 
-@dataclass(frozen=True)
-class Concurrency:
+@dataclass(frozen=True, repr=False)
+class Concurrency(Told):
     """What `concurrency` gives. `table` is lazy; the counts are read once, when first asked for."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -75,6 +77,7 @@ def concurrency(
     Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role.
     Source: the counting process of arrivals minus departures, N(t) = A(t) - D(t); Little (1961) Oper Res 9:383.
     """
+    by, roles = named(by), named(roles)
     names = check_groups(runs, by, roles)
     started = runs.filter(runs.started_at.notnull())
     started = started.mutate(

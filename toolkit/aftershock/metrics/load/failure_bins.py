@@ -10,6 +10,7 @@ import numpy as np
 
 from aftershock.metrics.load.load_cells import Measure, load_cells
 from aftershock.metrics.proportions import wilson
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -56,6 +57,7 @@ def failure_by_load(
     fewer than one bin, a level outside (0, 1).
     Source: Wilson (1927) JASA 22:209; equals R's prop.test(correct=FALSE) in each bin.
     """
+    within, roles = named(within), named(roles)
     if bins < 1:
         raise ValueError(f"bins: {bins!r}: at least 1 is needed")
     overall = wilson(0, 0, level)

@@ -105,9 +105,9 @@ def fieller(line: Line, base: float, quantile: float) -> tuple[float | None, flo
     rest = offset**2 - q2 * ((1 - s) ** 2 * vaa - 2 * (1 - s) * s * base * vab + (s * base) ** 2 * vbb)
     estimate, root = -offset / line.b, half**2 - square * rest
     if square <= 0 or root < 0:
-        return estimate, None, None
+        return float(estimate), None, None
     low, high = sorted(((-half - root**0.5) / square, (-half + root**0.5) / square))
-    return estimate, max(low, base), high
+    return float(estimate), float(max(low, base)), float(high)
 
 
 def _share(a: Any, b: Any, z: np.ndarray) -> Any:

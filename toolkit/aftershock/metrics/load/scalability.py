@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import exp, sqrt
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 _METHOD = "least squares, t interval"
 _SHAKY = 1.0
+# (alpha, beta, gamma), and at which bound alpha (0) or beta (1) is held.
+_Fitted = tuple[np.ndarray, dict[int, float]]
 
 
 @dataclass(frozen=True)
 class ScalabilityLaw:
     """What `scalability_law` gives: throughput X(N) = gamma N / (1 + alpha (N - 1) + beta N (N - 1)).
 
-    `se` holds the standard errors of (alpha, beta, gamma); null for one that is not estimated. `warnings` says what the
-    measurements cannot tell; `is_identified` is false where they do not reach the peak, or a parameter lies at its bound.
+    `se` holds the standard errors of (alpha, beta, gamma), those of the law with all its parameters free even where one is held at 0:
+    what keeps the others honest; null for a gamma that is given. `warnings` says what the measurements cannot tell; `is_identified`
+    is false where they do not reach the peak, or a parameter lies at its bound.
     """
 
     alpha: Interval
@@ -80,13 +83,13 @@ def scalability_law(
     `load` is how many work at once (users, workers, concurrent runs), `throughput` what they get done in a unit of time.
     A measurement that is not finite, or not above 0, is left out and counted. `gamma`, the throughput of one alone, is estimated
     unless it is given. peak_load is sqrt((1 - alpha) / beta), limit gamma / alpha (the throughput without beta).
-    alpha and beta cannot be negative; one that would be is held at 0 and said so. Null throughout for fewer than four different loads
+    alpha lies from 0 to 1 and beta not below 0; one that would not is held at the bound and said so. Null throughout for fewer than four different loads
     (three with a gamma). `method="transformed"` is Gunther's own: a straight regression of what is missing to linear growth,
     with gamma given, or measured at load 1; it weighs the high loads more.
 
     Raises: ValueError for two lengths, a gamma not above 0, another method, "transformed" without gamma, a level outside (0, 1).
-    Source: Gunther (2007) Guerrilla Capacity Planning, chapter 6; equals usl() of the R package usl, version 2 and later
-    ("transformed": its versions before 2).
+    Source: Gunther (2007) Guerrilla Capacity Planning, chapter 6; equals usl() of the R package usl, version 2 and later, whose
+    default is this fit of three parameters ("transformed": its default before version 2).
     """
     x, y = np.asarray(load, dtype=float), np.asarray(throughput, dtype=float)
     _check(x, y, gamma, method, level)
@@ -99,9 +102,8 @@ def scalability_law(
     if len(np.unique(x)) < needed:
         return _nothing(x, y, left_out, level, f"{len(np.unique(x))} different loads are too few, {needed} are needed")
     if method == "transformed":
-        return _result(x, y, *_transformed(x, y, gamma or 1.0), left_out, level)
-    values, free = _fit(x, y, gamma)
-    return _result(x, y, values, free, None, left_out, level)
+        return _result(x, y, _transformed(x, y, gamma or 1.0), [0, 1], left_out, level)
+    return _result(x, y, _nonlinear(x, y, gamma), [0, 1, 2] if gamma is None else [0, 1], left_out, level)
 
 
 def _law(n: Any, alpha: float, beta: float, gamma: float) -> Any:
@@ -114,79 +116,90 @@ def _alone(x: np.ndarray, y: np.ndarray) -> float:
     return float(y[x == 1].mean())
 
 
-def _transformed(x: np.ndarray, y: np.ndarray, gamma: float) -> tuple[np.ndarray, list[int], np.ndarray | None]:
+# What may have to be held at a bound (0 is alpha, 1 is beta), nothing first.
+_HOLDS: tuple[dict[int, float], ...] = ({}, {1: 0.0}, {0: 0.0}, {0: 1.0}, {0: 0.0, 1: 0.0}, {0: 1.0, 1: 0.0})
+
+
+def _transformed(x: np.ndarray, y: np.ndarray, gamma: float) -> _Fitted:
     """Straight in (N - 1, N (N - 1)): gamma N / X - 1 = alpha (N - 1) + beta N (N - 1)."""
     basis, missing = np.stack([x - 1, x * (x - 1)], axis=1), gamma * x / y - 1
-    for free in ([0, 1], [0], [1]):
-        values = np.array([0.0, 0.0, gamma])
-        values[free] = np.linalg.lstsq(basis[:, free], missing, rcond=None)[0]
-        if values[0] >= 0 and values[1] >= 0:
-            break
-    rest, freedom = missing - basis @ values[:2], len(x) - len(free)
-    if freedom < 1:
-        return values, free, None
-    return values, free, float(rest @ rest) / freedom * np.linalg.pinv(basis[:, free].T @ basis[:, free])
+
+    def fit(held: dict[int, float]) -> tuple[np.ndarray, float]:
+        values = np.array([held.get(0, 0.0), held.get(1, 0.0), gamma])
+        free = [place for place in (0, 1) if place not in held]
+        rest = missing - basis @ values[:2]
+        if free:
+            values[free] = np.linalg.lstsq(basis[:, free], rest, rcond=None)[0]
+        rest = missing - basis @ values[:2]
+        return values, float(rest @ rest)
+
+    return _within_bounds(fit)
 
 
-def _fit(x: np.ndarray, y: np.ndarray, gamma: float | None) -> tuple[np.ndarray, list[int]]:
-    """(alpha, beta, gamma) and which of them are free: not given, not held at 0."""
+def _nonlinear(x: np.ndarray, y: np.ndarray, gamma: float | None) -> _Fitted:
     from scipy.optimize import least_squares
 
-    start_gamma = gamma or float(np.max(y / x))
-    for free in ([0, 1, 2], [0, 2], [1, 2], [2]):
-        if gamma is not None:
-            free = [place for place in free if place != 2]
-        values = np.array([0.0, 0.0, start_gamma])
-        if not free:
-            break
-        begin = _transformed(x, y, start_gamma)[0]
-        values[:2] = [max(begin[place], 1e-9) if place in free else 0.0 for place in (0, 1)]
-        scale = np.array([0.01, 1e-4, start_gamma])[free]
+    begin = _transformed(x, y, gamma or float(np.max(y / x)))[0]
+    scale = np.array([0.01, 1e-4, begin[2]])
 
-        def rest(
-            theta: np.ndarray, free: list[int] = free, values: np.ndarray = values, scale: np.ndarray = scale
-        ) -> Any:
+    def fit(held: dict[int, float]) -> tuple[np.ndarray, float]:
+        values = begin.copy()
+        values[list(held)] = list(held.values())
+        free = [place for place in (0, 1, 2) if place not in held and (place < 2 or gamma is None)]
+
+        def rest(theta: np.ndarray) -> Any:
             full = values.copy()
-            full[free] = theta * scale
+            full[free] = theta * scale[free]
             with np.errstate(all="ignore"):
                 return np.nan_to_num((_law(x, *full) - y) / y.mean(), nan=1e6, posinf=1e6, neginf=-1e6)
 
-        found = least_squares(rest, values[free] / scale, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14)
-        values[free] = found.x * scale
-        if values[0] >= 0 and values[1] >= 0 and values[0] < 1:
-            return values, free
-    return values, free
+        if free:
+            start = np.maximum(values[free] / scale[free], 1e-5)
+            found = least_squares(rest, start, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14)
+            values[free] = found.x * scale[free]
+        missed = rest(values[free] / scale[free])
+        return values, float(missed @ missed)
+
+    return _within_bounds(fit)
+
+
+def _within_bounds(fit: Callable[[dict[int, float]], tuple[np.ndarray, float]]) -> _Fitted:
+    """((alpha, beta, gamma), what is held): the best fit with alpha from 0 to 1 and beta not below 0."""
+    tried = [(*fit(held), held) for held in _HOLDS]
+    allowed = [one for one in tried if 0 <= one[0][0] <= 1 and one[0][1] >= 0]
+    values, _, held = min(allowed, key=lambda one: one[1])
+    return values, held
 
 
 def _result(
     x: np.ndarray,
     y: np.ndarray,
-    values: np.ndarray,
-    free: list[int],
-    within: np.ndarray | None,
+    fitted: _Fitted,
+    estimated: list[int],
     left_out: int,
     level: float,
 ) -> ScalabilityLaw:
     from scipy.stats import t
 
+    values, held = fitted
     alpha, beta, gamma = (float(value) for value in values)
     residual = y - _law(x, alpha, beta, gamma)
-    freedom = len(x) - len(free)
+    freedom = len(x) - len(estimated)
     covariance = np.zeros((3, 3))
-    if freedom > 0 and free:
-        jacobian = _jacobian(x, alpha, beta, gamma)[:, free]
-        if within is None:
-            within = float(residual @ residual) / freedom * np.linalg.pinv(jacobian.T @ jacobian)
-        covariance[np.ix_(free, free)] = within
+    if freedom > 0:
+        # Of all that is estimated, at a bound or not: as if beta were known to be 0, alpha would look twice as sure as it is.
+        jacobian = _jacobian(x, alpha, beta, gamma)[:, estimated]
+        within = float(residual @ residual) / freedom * np.linalg.inv(jacobian.T @ jacobian)
+        covariance[np.ix_(estimated, estimated)] = within
     quantile = float(t.ppf((1 + level) / 2, freedom)) if freedom > 0 else None
-    errors = [sqrt(covariance[k, k]) if k in free and freedom > 0 else None for k in range(3)]
+    errors = [sqrt(covariance[k, k]) if k in estimated and freedom > 0 else None for k in range(3)]
     alpha_i, beta_i, gamma_i = (
         _interval(value, error, quantile, len(x), level)
         for value, error in zip((alpha, beta, gamma), errors, strict=True)
     )
     peak = _peak(alpha, beta, covariance, quantile, len(x), level)
     highest = peak.estimate
-    notes = _notes(x, values, free, errors, highest)
+    notes = _notes(x, values, held, errors, highest)
     spread = float(((y - y.mean()) ** 2).sum())
     return ScalabilityLaw(
         alpha_i,
@@ -224,12 +237,12 @@ def _peak(alpha: float, beta: float, covariance: np.ndarray, quantile: float | N
 
 
 def _notes(
-    x: np.ndarray, values: np.ndarray, free: list[int], errors: list[float | None], peak: float | None
+    x: np.ndarray, values: np.ndarray, held: dict[int, float], errors: list[float | None], peak: float | None
 ) -> tuple[str, ...]:
-    notes = [f"{name} is held at 0" for place, name in enumerate(("alpha", "beta")) if place not in free]
+    notes = [f"{('alpha', 'beta')[place]} is held at {bound:g}" for place, bound in held.items()]
     if peak is not None and peak > x.max():
         notes.append(f"the highest load measured, {x.max():.4g}, lies below the peak: it is extrapolated")
-    if 1 in free and (errors[1] is None or errors[1] > _SHAKY * values[1]):
+    if 1 not in held and (errors[1] is None or errors[1] > _SHAKY * values[1]):
         notes.append("the standard error of beta is larger than beta")
     return tuple(notes)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aftershock.metrics.load.knee import LogisticKnee, logistic_knee
 from aftershock.metrics.load.load_cells import WORDS, Measure, load_cells
 from aftershock.metrics.load.trend import Arrival, VolumeTrend, volume_trend
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -66,6 +67,7 @@ def volume_knee(
     or a level outside (0, 1).
     Source: as in `logistic_knee` and `volume_trend`.
     """
+    within, roles = named(within), named(roles)
     cells = load_cells(runs, measure, within, roles).execute()
     given = int(runs.count().execute())
     curve = logistic_knee(

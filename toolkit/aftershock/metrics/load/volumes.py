@@ -12,7 +12,8 @@ import ibis
 from aftershock.metrics.load.time_bins import DAY_S, bin_start, check_groups, time_bin
 from aftershock.metrics.proportions import wilson
 from aftershock.metrics.proportions.intervals import wilson_expr
-from aftershock.metrics.units import dated
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import dated, named
 from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ RATE_LIMITS: Final = r"(?i)(\b429\b|too many requests|rate.?limit|throttl|quota.
 _COUNTS: Final = ("runs", "n", "failures", "rate_limited", "other_roles")
 
 
-@dataclass(frozen=True)
-class Volumes:
+@dataclass(frozen=True, repr=False)
+class Volumes(Told):
     """What `volumes` gives. `table` is lazy; the totals are read once, when first asked for."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -89,6 +90,7 @@ def volumes(
     Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role; ValueError for another `per`.
     Source: rate intervals from Wilson (1927) JASA 22:209.
     """
+    by, roles = named(by), named(roles)
     names = check_groups(runs, by, roles)
     if per not in STEP_S:
         raise ValueError(f"per: {per!r}: write 'hour' or 'day'")
@@ -98,7 +100,8 @@ def volumes(
     failed = rows.asked & rows.status.isin(FAILURES)
     tallies: dict[str, Any] = {
         "runs": rows.count(where=rows.asked),
-        "items": ibis.coalesce(rows.items_in, rows.items_out).sum(where=rows.asked),
+        # DuckDB sums whole numbers to a wider type, which pandas would get as decimals.
+        "items": ibis.coalesce(rows.items_in, rows.items_out).sum(where=rows.asked).cast("float64"),
         "n": rows.count(where=rows.asked & rows.status.isin(COUNTED)),
         "failures": rows.count(where=failed),
         "rate_limited": rows.count(where=failed & _rate_limited(rows)),

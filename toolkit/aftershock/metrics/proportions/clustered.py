@@ -18,6 +18,7 @@ from aftershock.metrics.proportions.intervals import check_level, wilson
 from aftershock.metrics.proportions.many_intervals import wilson_bounds
 from aftershock.metrics.proportions.shares import BUCKETS
 from aftershock.metrics.results import Interval, one_row
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,6 +113,7 @@ def cluster_bootstrap(
     American Statistician 69:371 (wider with few clusters); Kish (1965) Survey Sampling (design effect). `linearised`
     equals svyciprop(method="logit") of R's survey.
     """
+    roles = named(roles)
     check_level(level)
     if method not in ("bca", "percentile"):
         raise ValueError(f"method: {method!r}: write 'bca' or 'percentile'")

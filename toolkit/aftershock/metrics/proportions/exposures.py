@@ -58,7 +58,7 @@ def poisson_rate(count: int, exposure: float = 1.0, *, level: float = 0.95) -> I
     from scipy.stats import chi2
 
     check_level(level)
-    _check_events(count, exposure)
+    count, exposure = _check_events(count, exposure)
     if exposure == 0:
         return Interval(None, None, None, 0, level, "garwood")
     tail = (1 - level) / 2

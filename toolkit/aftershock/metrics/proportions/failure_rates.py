@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aftershock.metrics.proportions.shares import Question, Shares, shares
-from aftershock.metrics.units import Unit
+from aftershock.metrics.units import Unit, named
 from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _QUESTION = Question("failures", COUNTED, FAILURES, {})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FailureRates(Shares):
     """What `failure_rate` gives."""
 
@@ -49,8 +49,8 @@ def failure_rate(
 
     `compare` adds previous_n, previous_rate, change with change_low and change_high (Newcombe), and verdict:
     `beyond chance`, `no change beyond chance` or `too few to compare` (under 5 in either period). Each verdict is about
-    one group: of forty groups without any change, one or two will stand beyond chance. `q` is about all rows together:
-    of the groups with q under 0.05, one in twenty at most is expected to have not changed (Benjamini-Hochberg over the
+    one group: of forty groups without any change, one or two will stand beyond chance. `q_value` is about all rows together:
+    of the groups with a q_value under 0.05, one in twenty at most is expected to have not changed (Benjamini-Hochberg over the
     p_value of each row, the score test of equal rates; both null where there are too few).
 
     Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role; ValueError for a level
@@ -58,5 +58,6 @@ def failure_rate(
     Source: Wilson (1927) JASA 22:209, equals R's prop.test(correct=FALSE); Newcombe (1998) Stat Med 17:873, method 10;
     Benjamini and Hochberg (1995) JRSS B 57:289.
     """
+    by, roles = named(by), named(roles)
     table, units = shares(runs, _QUESTION, by=by, unit=unit, period=period, level=level, roles=roles, compare=compare)
     return FailureRates(table, unit, level, period, _QUESTION.hits_name, units)

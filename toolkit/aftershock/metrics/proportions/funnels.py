@@ -14,6 +14,7 @@ from aftershock.metrics.proportions.counts import Floats, numbers, optional
 from aftershock.metrics.proportions.grouped import groups
 from aftershock.metrics.proportions.intervals import wilson
 from aftershock.metrics.results import Interval
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +92,7 @@ def funnel(
     Raises: what `failure_rate` raises; ValueError for a target outside (0, 1) or a winsorise outside [0, 0.5).
     Source: Spiegelhalter (2005) Stat Med 24:1185.
     """
+    by, roles = named(by), named(roles)
     if target is not None and not 0 < target < 1:
         raise ValueError(f"target: {target!r}: write a share inside (0, 1), or nothing for the rate of all units")
     if not 0 <= winsorise < 0.5:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import expm1, log, log1p, sqrt
+from numbers import Real
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
@@ -188,7 +189,7 @@ def newcombe_expr(first: Bounds, second: Bounds) -> Bounds:
 
 def check_level(level: float) -> None:
     """Raises ValueError unless `level` is a share inside (0, 1)."""
-    if not 0 < level < 1:
+    if not isinstance(level, Real) or not 0 < level < 1:
         raise ValueError(f"level: {level!r}: write a share inside (0, 1), such as 0.95")
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Discoveries:
     """What `benjamini_hochberg` gives. `n` is the size of the family: how many p-values were judged together.
 
-    `q` holds the adjusted p-value of each test in the order given, null where there was no p-value; `table` a row per
-    test: name, p, q, rejected, and the adjusted p-values by Holm, Bonferroni and Benjamini-Yekutieli.
+    `q_values` holds the adjusted p-value of each test in the order given, null where there was no p-value; `table` a row per
+    test: name, p_value, q_value, rejected, and the adjusted p-values by Holm, Bonferroni and Benjamini-Yekutieli.
     """
 
     n: int
@@ -31,7 +31,7 @@ class Discoveries:
     bonferroni_rejected: int
     yekutieli_rejected: int
     threshold: float | None
-    q: tuple[float | None, ...] = field(repr=False)
+    q_values: tuple[float | None, ...] = field(repr=False)
     table: pd.DataFrame = field(repr=False, compare=False)
     interval: None = None
 
@@ -40,11 +40,11 @@ class Discoveries:
         return self.table
 
 
-def benjamini_hochberg(p: ArrayLike, *, alpha: float = 0.05, names: Sequence[Any] | None = None) -> Discoveries:
+def benjamini_hochberg(p_values: ArrayLike, *, alpha: float = 0.05, names: Sequence[Any] | None = None) -> Discoveries:
     """Of all tests called significant, at most the share `alpha` is expected to be false: q-values and what is rejected.
 
-    `p` are p-values in [0, 1] of one family: everything that was looked at, not only what looked interesting. A missing
-    p-value (null, NaN) is in no family: it is counted in left_out and its q is null. `threshold` is the largest p that is
+    `p_values` are those of one family, each in [0, 1]: everything that was looked at, not only what looked interesting. A missing
+    p-value (null, NaN) is in no family: it is counted in left_out and its q_value is null. `threshold` is the largest p that is
     rejected, null where none is. Holm and Bonferroni stand beside it: they hold the chance of even one false call.
     Benjamini-Hochberg asks for tests that are independent or positively dependent; Yekutieli's column for none of that.
 
@@ -56,25 +56,25 @@ def benjamini_hochberg(p: ArrayLike, *, alpha: float = 0.05, names: Sequence[Any
 
     if not 0 < alpha < 1:
         raise ValueError(f"alpha: {alpha!r}: write a share inside (0, 1), such as 0.05")
-    given = numbers(p)
+    given = numbers(p_values)
     known = np.flatnonzero(~np.isnan(given))
     wrong = known[(given[known] < 0) | (given[known] > 1)]
     if wrong.size:
         raise ValueError(f"place {wrong[0]}: {given[wrong[0]]:g} is no p-value: it must lie between 0 and 1")
     adjusted = {name: _spread(values, known, given.size) for name, values in _adjusted(given[known]).items()}
     rejected = {name: int((values <= alpha).sum()) for name, values in adjusted.items()}
-    table = pd.DataFrame({"name": labels(names, given.size), "p": given, **adjusted})
-    table.insert(3, "rejected", adjusted["q"] <= alpha)
+    table = pd.DataFrame({"name": labels(names, given.size), "p_value": given, **adjusted})
+    table.insert(3, "rejected", adjusted["q_value"] <= alpha)
     return Discoveries(
         n=int(known.size),
         left_out=int(given.size - known.size),
         alpha=alpha,
-        rejected=rejected["q"],
+        rejected=rejected["q_value"],
         holm_rejected=rejected["holm"],
         bonferroni_rejected=rejected["bonferroni"],
         yekutieli_rejected=rejected["yekutieli"],
-        threshold=float(given[adjusted["q"] <= alpha].max()) if rejected["q"] else None,
-        q=tuple(None if np.isnan(value) else float(value) for value in adjusted["q"]),
+        threshold=float(given[adjusted["q_value"] <= alpha].max()) if rejected["q_value"] else None,
+        q_values=tuple(None if np.isnan(value) else float(value) for value in adjusted["q_value"]),
         table=table,
     )
 
@@ -86,12 +86,12 @@ def _adjusted(p: Floats) -> dict[str, Floats]:
     from_largest = np.minimum.accumulate((p[order] * size / place)[::-1])[::-1]
     from_smallest = np.maximum.accumulate(p[order] * (size + 1 - place))
     harmonic = float((1 / place).sum())
-    by_rank = {"q": from_largest, "holm": from_smallest, "yekutieli": from_largest * harmonic}
+    by_rank = {"q_value": from_largest, "holm": from_smallest, "yekutieli": from_largest * harmonic}
     found = {"bonferroni": np.minimum(p * size, 1.0)}
     for name, values in by_rank.items():
         found[name] = np.empty(size)
         found[name][order] = np.minimum(values, 1.0)
-    return {name: found[name] for name in ("q", "holm", "bonferroni", "yekutieli")}
+    return {name: found[name] for name in ("q_value", "holm", "bonferroni", "yekutieli")}
 
 
 def _spread(values: Floats, known: np.ndarray[Any, Any], size: int) -> Floats:

@@ -14,6 +14,7 @@ from aftershock.metrics.proportions.grouped import groups
 from aftershock.metrics.proportions.many_intervals import bounds
 from aftershock.metrics.proportions.shrinkage import BetaBinomial, Fit, beta_binomial
 from aftershock.metrics.results import Interval
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +70,9 @@ def ranking(
     Raises: what `failure_rate` and `beta_binomial` raise.
     Source: Efron and Morris (1975) JASA 70:311 (empirical Bayes); Gelman et al., Bayesian Data Analysis, section 5.1.
     """
+    by, roles = named(by), named(roles)
+    if method == "bayes":
+        raise ValueError("method: 'bayes' is for `beta_binomial` alone; rank by 'likelihood' or 'moments'")
     found = groups(runs_or_x, n, by=by, period=period, roles=roles, names=names)
     given = found.counts
     fit = beta_binomial(given.x, given.n, method=method, level=level)

@@ -17,10 +17,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
-from aftershock.metrics.periods import Period, name_of
+from aftershock.metrics.periods import Period, checked_period, name_of
 from aftershock.metrics.proportions.intervals import newcombe_expr, wilson, wilson_expr
 from aftershock.metrics.proportions.two_rates import score_p_value, with_q_values
-from aftershock.metrics.results import Interval
+from aftershock.metrics.results import Interval, Told
 from aftershock.metrics.units import Unit, dated, roots
 from aftershock.model import COUNTED, FINISHED, ROLES, STATUSES
 
@@ -42,8 +42,8 @@ class Question:
     set_aside: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Shares:
+@dataclass(frozen=True, repr=False)
+class Shares(Told):
     """A share per group. `table` is lazy; the totals beside it are read once, when first asked for."""
 
     table: ir.Table
@@ -217,6 +217,7 @@ def _check(
 ) -> None:
     if unit not in ("run", "root"):
         raise ValueError(f"unit: {unit!r}: write 'run' or 'root'")
+    checked_period(period)
     for role in roles:
         if role not in ROLES:
             raise UnknownNameError("role", role, ROLES)

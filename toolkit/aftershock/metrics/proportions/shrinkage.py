@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aftershock.metrics.proportions.counts import Counts, Floats, counts
+from aftershock.metrics.proportions.full_bayes import Grid, posterior_grid
 from aftershock.metrics.proportions.intervals import check_count, check_level, wilson
 from aftershock.metrics.results import Interval, one_row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Fit = Literal["likelihood", "moments"]
+Fit = Literal["likelihood", "moments", "bayes"]
 _LOG_PRECISION: Final = (-10.0, 22.0)  # beyond, all groups are alike, or each is wholly good or wholly bad
 _REACH: Final = 3.0
 
@@ -26,7 +27,8 @@ class BetaBinomial:
     """What `beta_binomial` gives: true rates are spread over the groups as Beta(alpha, beta), with this mean and sd.
 
     `alpha` and `beta` are null where no spread beyond chance can be fitted; `mean` is then the pooled rate. With
-    `method="moments"` mean and sd are those of the raw rates. `z` and `p_value` are Tarone's test (one-sided) of whether
+    `method="moments"` mean and sd are those of the raw rates; with "bayes" alpha and beta are posterior means.
+    `z` and `p_value` are Tarone's test (one-sided) of whether
     there is any spread beyond chance. `groups` counts groups with n above 0; `n` is their sum.
     """
 
@@ -43,6 +45,7 @@ class BetaBinomial:
     level: float
     method: str
     pooled: Interval = field(repr=False)
+    grid: Grid | None = field(default=None, repr=False, compare=False)
 
     @property
     def interval(self) -> Interval:
@@ -61,6 +64,8 @@ class BetaBinomial:
         x, n = check_count(x, n, self.level)
         if self.alpha is None or self.beta is None:
             return Posterior(self.pooled.estimate, None, self.pooled.low, self.pooled.high, x, n, self.level)
+        if self.grid is not None:
+            return Posterior(*self.grid.posterior(x, n, self.level), x, n, self.level)
         a, b = self.alpha + x, self.beta + n - x
         low, high = beta_bounds(np.array([a]), np.array([b]), self.level)
         sd = sqrt(a * b / (a + b + 1)) / (a + b)
@@ -109,23 +114,29 @@ def beta_binomial(x: ArrayLike, n: ArrayLike, *, method: Fit = "likelihood", lev
     `likelihood` maximises the beta-binomial likelihood. `moments` takes mean and sample variance of the raw rates, every
     group alike whatever its n, and the chance in them too: it overstates the spread where n is small. alpha and beta are
     null where no spread can be fitted: fewer than two groups, all n below 2, no hit or no miss at all, or rates that
-    differ no more than chance makes them. Groups with n = 0 say nothing; those whose x or n is missing are left out and
+    differ no more than chance makes them. `bayes` takes alpha and beta as unknown too, under the prior (alpha + beta)^(-5/2):
+    they are posterior means, and `posterior` of a group is averaged over them, wider than the others' where groups are few; null
+    where the data do not bound alpha + beta. Groups with n = 0 say nothing; those whose x or n is missing are left out and
     counted.
 
     Raises: ValueError for the first group that is not 0 <= x <= n, an unknown method, or a level outside (0, 1).
-    Source: Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.1 (moments); Griffiths (1973) Biometrics 29:637
+    Source: Gelman et al., Bayesian Data Analysis, 3rd ed., sections 5.1 (moments) and 5.3 (bayes); Griffiths (1973) Biometrics 29:637
     (likelihood); Tarone (1979) Biometrika 66:585 (test).
     """
     check_level(level)
-    if method not in ("likelihood", "moments"):
-        raise ValueError(f"method: {method!r}: write 'likelihood' or 'moments'")
+    if method not in ("likelihood", "moments", "bayes"):
+        raise ValueError(f"method: {method!r}: write 'likelihood', 'moments' or 'bayes'")
     given = counts(x, n)
     # In one order whatever order they came in: sums of floats depend on it in the last digits.
     order = np.lexsort((given.n, given.x))
     order = order[given.n[order] > 0]
     told = Counts(given.x[order], given.n[order], given.kept[order], given.left_out)
     pooled = wilson(int(told.x.sum()), int(told.n.sum()), level)
-    fitted = (_by_likelihood if method == "likelihood" else _by_moments)(told)
+    grid = posterior_grid(*told.pairs) if method == "bayes" and told.pooled not in (None, 0.0, 1.0) else None
+    if method == "bayes":
+        fitted = grid.means if grid else None
+    else:
+        fitted = (_by_likelihood if method == "likelihood" else _by_moments)(told)
     z, p_value = _tarone(told)
     mean, sd = pooled.estimate, None
     if method == "moments" and told.x.size > 1:
@@ -136,7 +147,7 @@ def beta_binomial(x: ArrayLike, n: ArrayLike, *, method: Fit = "likelihood", lev
     alpha, beta = fitted or (None, None)
     height = _log_likelihood(told, alpha, beta) if alpha is not None and beta is not None else None
     size = (int(told.n.size), pooled.n, given.left_out)
-    return BetaBinomial(alpha, beta, mean, sd, height, z, p_value, *size, level, method, pooled)
+    return BetaBinomial(alpha, beta, mean, sd, height, z, p_value, *size, level, method, pooled, grid)
 
 
 def beta_bounds(a: Floats, b: Floats, level: float) -> tuple[Floats, Floats]:

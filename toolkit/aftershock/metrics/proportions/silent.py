@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aftershock.metrics.proportions.shares import Question, Shares, shares
-from aftershock.metrics.units import Unit
+from aftershock.metrics.units import Unit, named
 from aftershock.model import FAILURES
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _QUESTION = Question("silent", ("succeeded", "partial"), ("partial",), {"failed": FAILURES})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SilentFailures(Shares):
     """What `silent_failures` gives."""
 
@@ -48,5 +48,6 @@ def silent_failures(
     The same shape as `failure_rate`, with `silent` for failures, and `failed` (failed openly) among what is not in n.
     Raises: what `failure_rate` raises.
     """
+    by, roles = named(by), named(roles)
     table, units = shares(runs, _QUESTION, by=by, unit=unit, period=period, level=level, roles=roles, compare=compare)
     return SilentFailures(table, unit, level, period, _QUESTION.hits_name, units)

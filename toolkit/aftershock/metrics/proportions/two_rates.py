@@ -30,7 +30,7 @@ def score_p_value(x1: Any, n1: Any, x2: Any, n2: Any) -> ir.FloatingValue:
 
 
 def with_q_values(rows: ir.Table, keys: list[str]) -> ir.Table:
-    """`rows` with `q`: `p_value` adjusted by Benjamini and Hochberg over all rows that have one."""
+    """`rows` with `q_value`: `p_value` adjusted by Benjamini and Hochberg over all rows that have one."""
     order = [ibis.desc("p_value", nulls_first=False), *keys]
     ranked = rows.mutate(above=ibis.row_number().over(ibis.window(order_by=order)), size=rows.p_value.count().over())
     # The largest p-value has rank `size`. A q-value is the least of its own ratio and of those of all larger p-values.
@@ -38,7 +38,7 @@ def with_q_values(rows: ir.Table, keys: list[str]) -> ir.Table:
     ratio = ranked.p_value * ranked.size.cast("float64") / rank
     so_far = ratio.min().over(ibis.window(order_by=order, preceding=None, following=0))
     q = ranked.p_value.isnull().ifelse(ibis.null("float64"), ibis.least(so_far, 1.0))
-    return ranked.mutate(q=q).drop("above", "size")
+    return ranked.mutate(q_value=q).drop("above", "size")
 
 
 def _erfc(x: ir.FloatingValue) -> ir.FloatingValue:

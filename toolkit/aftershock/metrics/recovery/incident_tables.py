@@ -14,7 +14,8 @@ import pandas as pd
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.log_coverage import COVERING, merged_stretches
-from aftershock.metrics.units import Unit
+from aftershock.metrics.results import Told
+from aftershock.metrics.units import Unit, named
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 ABANDONED_AFTER: Final = 10.0
@@ -22,8 +23,8 @@ _BRIDGE_S: Final = 3600
 _MICROSECONDS: Final = 1e6
 
 
-@dataclass(frozen=True)
-class Incidents:
+@dataclass(frozen=True, repr=False)
+class Incidents(Told):
     """What `incidents` gives. `table` is lazy, a row per incident; `counted` are the outcomes it is made from."""
 
     table: ir.Table
@@ -70,7 +71,7 @@ def incidents(
     until: datetime | None = None,
     by: Sequence[str] = ("automation",),
     unit: Unit = "run",
-    covers: ir.Table | None = None,
+    coverage: ir.Table | None = None,
     abandoned_after: float | None = ABANDONED_AFTER,
     roles: Sequence[str] = ("work",),
 ) -> Incidents:
@@ -88,19 +89,20 @@ def incidents(
     outcome: `recovered`; `superseded` where the good run is of another version than the first failing one; `abandoned` where it is
     open and the automation has not run for `abandoned_after` times its own mean gap (three runs or more; None: never); null while
     open. outcome_s is the time to that: for abandoned, when the wait was over; while open, so far.
-    `covers`: the ledger's coverage table. Where a source's log has a gap (over an hour) before the recovery, the incident is
+    `coverage`: the ledger's coverage table. Where a source's log has a gap (over an hour) before the recovery, the incident is
     censored where the gap begins. Stretches about one automation only are not used.
 
     Raises: UnknownColumnError if `by` names no column; UnknownNameError for an unknown role; ValueError for an unknown unit, an
     `until` without a time zone, or an `abandoned_after` that is not above 0.
     Source: the project's definition; outcomes as in Putter, Fiocco, Geskus (2007) Stat Med 26:2389 (competing risks).
     """
+    by, roles = named(by), named(roles)
     if abandoned_after is not None and not abandoned_after > 0:
         raise ValueError(f"abandoned_after: {abandoned_after!r}: write a number above 0, or None")
     counted = outcomes(runs, until=until, by=by, unit=unit, roles=roles)
     edges = turns(counted)
     edges = edges.mutate(watched_until=end_of(edges, until))
-    rows = _censored_at_gaps(_paired(edges.filter(edges.turns)), covers)
+    rows = _censored_at_gaps(_paired(edges.filter(edges.turns)), coverage)
     table = _told(rows, key_of(runs), by, abandoned_after)
     return Incidents(table, tuple(by), unit, counted, runs)
 
@@ -176,10 +178,10 @@ def _paired(edges: ir.Table) -> ir.Table:
     )
 
 
-def _censored_at_gaps(rows: ir.Table, covers: ir.Table | None) -> ir.Table:
-    if covers is None:
+def _censored_at_gaps(rows: ir.Table, coverage: ir.Table | None) -> ir.Table:
+    if coverage is None:
         return rows
-    used = covers.filter(covers.completeness.isin(COVERING), covers.automation.isnull())
+    used = coverage.filter(coverage.completeness.isin(COVERING), coverage.automation.isnull())
     islands = merged_stretches(used, ["source"], _BRIDGE_S)
     islands = islands.select(log_of="source", log_from="covers_from", log_to="covers_to")
     inside = [

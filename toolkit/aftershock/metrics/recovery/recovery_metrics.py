@@ -24,15 +24,15 @@ from aftershock.metrics.recovery.incident_tables import (
     waited,
 )
 from aftershock.metrics.recovery.survival_tables import curves, summaries, told_curves
-from aftershock.metrics.results import Interval
-from aftershock.metrics.units import Unit
+from aftershock.metrics.results import Interval, Told
+from aftershock.metrics.units import Unit, named
 
 _FLOOR_S = 1.0
 TableTransform = Literal["log-log", "log", "plain"]
 
 
-@dataclass(frozen=True)
-class Spells:
+@dataclass(frozen=True, repr=False)
+class Spells(Told):
     """Durations per group. `table` is lazy, a row per group; `curves` a row per group and distinct duration."""
 
     table: ir.Table
@@ -72,7 +72,7 @@ class Spells:
         return self.table.execute()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RecoveryTimes(Spells):
     """What `recovery_times` gives; `incidents` is what it was made from."""
 
@@ -84,7 +84,7 @@ class RecoveryTimes(Spells):
         return self.incidents.left_out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FailureTimes(Spells):
     """What `time_between_failures` gives; `spells` is what it was made from: a row per beginning."""
 
@@ -110,7 +110,7 @@ def recovery_times(
 ) -> RecoveryTimes:
     """How long incidents last, per group, by Kaplan-Meier: an open one counts in n and as lasting longer than it has so far.
 
-    Takes runs, with the options of `incidents` (until, unit, covers, abandoned_after, roles), or the result of `incidents`. One row
+    Takes runs, with the options of `incidents` (until, unit, coverage, abandoned_after, roles), or the result of `incidents`. One row
     per group of `by` that had an incident: n, ended, open, median_s, p90_s, rmst_s (the mean, none counted for more than tau_s),
     tau_s (without `tau_s`: the group's longest), geometric_mean_s (none counted for under a second), each with _low_s and _high_s,
     and superseded, abandoned, start_unseen. Any good run ends an incident here, of whatever version: `ended` holds the superseded,
@@ -123,6 +123,7 @@ def recovery_times(
     outside (0, 1), an unknown transform or a tau_s that is not above 0.
     Source: Kaplan and Meier (1958) JASA 53:457; equals R's survfit per group; restricted mean: Klein and Moeschberger (2003), 4.5.
     """
+    by = named(by)
     found = runs if isinstance(runs, Incidents) else incidents(runs, by=by, **options)
     if isinstance(runs, Incidents) and options:
         raise ValueError(f"{', '.join(options)}: said already when the incidents were made")
@@ -158,6 +159,7 @@ def time_between_failures(
     Options as for `incidents`. Raises: what `incidents` and `recovery_times` raise.
     Source: Kaplan and Meier (1958) JASA 53:457; gap times: Cook and Lawless (2007), chapter 4.
     """
+    by, roles = named(by), named(roles)
     if abandoned_after is not None and not abandoned_after > 0:
         raise ValueError(f"abandoned_after: {abandoned_after!r}: write a number above 0, or None")
     counted = outcomes(runs, until=until, by=by, unit=unit, roles=roles)

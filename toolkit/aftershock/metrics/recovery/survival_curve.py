@@ -67,6 +67,8 @@ class KaplanMeier:
 
     def survival_at(self, time: float) -> Interval:
         """The share without the event at `time`, with its interval; None after the last time at which somebody was watched."""
+        if np.isnan(time):
+            raise ValueError("time: nan: write a number")
         times = self.table["time"].to_numpy()
         method = f"Kaplan-Meier, {self.transform}"
         place = int(np.searchsorted(times, time, side="right")) - 1

@@ -66,7 +66,10 @@ def durations_of(durations: Any, observed: Any = None, entry: Any = None) -> Dur
 
 def floats_of(name: str, values: Any, n: int | None = None) -> Floats:
     """Any sequence of numbers as floats; None and NaN become NaN."""
-    found = np.array([np.nan if _is_missing(value) else float(value) for value in values], dtype=np.float64)
+    try:
+        found = np.array([np.nan if _is_missing(value) else float(value) for value in values], dtype=np.float64)
+    except TypeError as wrong:
+        raise ValueError(f"{name}: {wrong}: write plain numbers (of spans of time: .dt.total_seconds())") from None
     _same_length(name, len(found), n)
     return found
 

@@ -33,7 +33,8 @@ def systems_of(
 ) -> list[System]:
     """One system for a flat sequence of times, one each for a sequence of sequences.
 
-    `total_time` is the end of observation, one for all or one each. Null with failure truncation: the last failure.
+    `total_time` is the end of observation, one for all or one each. Null with failure truncation: the last failure; a system
+    without one was then not observed, and is none.
 
     Raises: ValueError for a time that is missing, not finite, not positive or after the end; for an end that is not positive.
     """
@@ -42,6 +43,8 @@ def systems_of(
     many = [numbers(one, "times") for one in times] if _is_nested(times) else [numbers(times, "times")]
     if total_time is None and truncation == "time":
         raise ValueError("total_time is missing: write until when the system was observed, or truncation='failure'")
+    if total_time is None:  # without a failure nothing says how long such a system was observed
+        many = [one for one in many if one.size]
     ends = _ends(total_time, many)
     systems = [_checked(one, end) for one, end in zip(many, ends, strict=True)]
     for system in systems if truncation == "failure" else ():
@@ -54,7 +57,10 @@ def systems_of(
 
 def numbers(values: Any, name: str) -> Floats:
     """Any sequence as floats. Raises: ValueError naming the place of a value that is missing or not finite."""
-    array = np.asarray([np.nan if value is None else value for value in values], dtype=np.float64)
+    # pandas' NA is no float; its name tells it without importing pandas.
+    array = np.asarray(
+        [np.nan if value is None or type(value).__name__ == "NAType" else value for value in values], dtype=np.float64
+    )
     bad = np.flatnonzero(~np.isfinite(array))
     if bad.size:
         raise ValueError(f"{name}[{bad[0]}]: {array[bad[0]]!s}: a finite number is needed")
@@ -79,7 +85,7 @@ def _is_nested(times: Sequence[Any]) -> bool:
 
 def _ends(total_time: float | Sequence[float] | None, many: list[Floats]) -> list[float]:
     if total_time is None:
-        return [float(one.max()) if one.size else 1.0 for one in many]
+        return [float(one.max()) for one in many]
     if np.ndim(total_time) == 0:
         return [float(total_time)] * len(many)  # type: ignore[arg-type]
     ends: list[float] = numbers(total_time, "total_time").tolist()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Variance = Literal["robust", "independent"]
 Bounds = Literal["log", "plain"]
 VARIANCES: Final = ("robust", "independent")
+_NO_SPREAD: Final = 1e-7  # of the mean: what rounding leaves of a variance of 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def mean_cumulative_function(
 
     `variance`: `robust` (Nelson; Lawless and Nadeau) lets the failures of one system hang together in any way; `independent` is ReliaSoft's,
     which takes every failure by itself, tied ones one after another (a row each), and is too small where some systems fail more than others.
-    `bounds`: `log` keeps them above 0, `plain` does not. Both are two-sided at `level`: for one-sided 95 % write 0.9.
+    `bounds`: `log` keeps them above 0, `plain` does not. Both are two-sided at `level`: for one-sided 95 % write 0.9. Null where the
+    variance is 0: a single system cannot tell how systems differ.
 
     Raises: ValueError for unequal lengths, a value that is not finite, or an observation that ends before it begins.
     Source: Nelson (1995) Technometrics 37:147; Lawless and Nadeau (1995) Technometrics 37:158; equals R's survival::survfit with id.
@@ -164,8 +166,10 @@ def _sum_of_squares(
 
 
 def with_bounds(table: pd.DataFrame, level: float, bounds: Bounds) -> pd.DataFrame:
-    """The table with low and high."""
+    """The table with low and high, null where the variance is 0."""
     z, mean, error = NormalDist().inv_cdf((1 + level) / 2), table["mcf"], np.sqrt(table["variance"])
+    # One system, or all alike: no difference was seen, and that is no certainty.
+    error = error.where(error > _NO_SPREAD * mean)
     if bounds == "plain":
         return table.assign(low=mean - z * error, high=mean + z * error)
     reach = np.exp(z * error / mean)

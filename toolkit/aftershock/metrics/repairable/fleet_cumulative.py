@@ -12,6 +12,7 @@ import numpy as np
 from aftershock.metrics.repairable.arrays import level_checked
 from aftershock.metrics.repairable.cumulative_function import Bounds, MeanCumulativeFunction, curve, with_bounds
 from aftershock.metrics.repairable.run_events import Event, checked, marked, units_of
+from aftershock.metrics.units import named
 
 Scale = Literal["age", "calendar"]
 _DAY: Final = 86_400
@@ -38,6 +39,7 @@ def cumulative_failures(
     Raises: UnknownColumnError, UnknownNameError for a role, ValueError for another event, scale, level.
     Source: Nelson (1995) Technometrics 37:147; Lawless and Nadeau (1995) Technometrics 37:158.
     """
+    by, roles = named(by), named(roles)
     level_checked(level)
     if scale not in ("age", "calendar"):
         raise ValueError(f"scale: {scale!r}: write 'age' or 'calendar'")

@@ -12,6 +12,7 @@ import numpy as np
 from aftershock.metrics.repairable.fleet_trends import failure_trends
 from aftershock.metrics.repairable.run_events import Clock, Event
 from aftershock.metrics.results import Interval
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,7 @@ def mtbf_by_automation(
     """
     from scipy.stats import chi2  # slow to import
 
+    by, roles = named(by), named(roles)
     trends = failure_trends(runs, by=by, event=event, clock=exposure, roles=roles, level=level).table
     n, tail = trends["n"].to_numpy(dtype=float), (1 - level) / 2
     observed = trends["observed_h" if exposure == "hours" else "units"].to_numpy(dtype=float)

@@ -14,6 +14,7 @@ from aftershock.metrics.proportions.multiplicity import benjamini_hochberg
 from aftershock.metrics.repairable.arrays import level_checked
 from aftershock.metrics.repairable.run_events import Clock, Event, checked, marked, units_of
 from aftershock.metrics.results import Interval
+from aftershock.metrics.units import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,7 @@ def failure_trends(
     Raises: UnknownColumnError, UnknownNameError for a role, ValueError for another event, clock, level.
     Source: Cox and Lewis (1966) 3.3; MIL-HDBK-189 (1981); Benjamini and Hochberg (1995) JRSS B 57:289.
     """
+    by, roles = named(by), named(roles)
     level_checked(level)
     groups = checked(runs, by, event, roles, clock)
     frame = _sums(runs, groups, event, clock, roles)
@@ -123,7 +125,7 @@ def _tested(frame: pd.DataFrame, by: list[str], level: float, fewest: int, hour:
     p = np.where(able, 2 * _tail(np.abs(z)), np.nan)
     df = np.where(able, 2 * n, 2)
     mil_p = np.where(able, np.minimum(1, 2 * np.minimum(chi2.sf(value, df), chi2.cdf(value, df))), np.nan)
-    q = np.array(benjamini_hochberg(p).q, dtype=float)
+    q = np.array(benjamini_hochberg(p).q_values, dtype=float)
     seen = np.where(z > 0, "worsening", "improving")
     direction = np.where(~able, "too few to tell", np.where(q < 1 - level, seen, "no trend"))
     table = frame[[*by, "units"]].assign(

@@ -24,7 +24,7 @@ class PowerLawGrouped:
     """A power law fitted to counts. `chi2` tests the fit on `df` degrees of freedom, intervals joined until each expects 5 failures.
 
     `mtbf` and `intensity` are those of one system at the end, `total_time`. Null where there is no failure, or where all lie in the first
-    interval (beta would be 0); `chi2` and `p_value` where too few intervals are left.
+    interval (beta would be 0) or in the last (beta would have no limit); `chi2` and `p_value` where too few intervals are left.
     """
 
     beta: float | None
@@ -87,7 +87,7 @@ def power_law_grouped(ends: Sequence[float], failures: Sequence[int], *, level: 
     times, counts = numbers(ends, "ends"), numbers(failures, "failures")
     _check(times, counts)
     n, total = int(counts.sum()), float(times[-1])
-    if n == 0 or counts[0] == n:
+    if n == 0 or n in (counts[0], counts[-1]):
         return PowerLawGrouped(None, None, n, total, level)
     edges = np.concatenate([[0.0], times / total])
     beta = _beta(edges, counts)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aftershock.metrics.repairable.arrays import Truncation
+from aftershock.metrics.repairable.arrays import TRUNCATIONS, Truncation, level_checked
 
 Method = Literal["crow", "fisher", "nist"]
 METHODS: Final = ("crow", "fisher", "nist")
@@ -95,7 +95,12 @@ def current_mtbf_factors(
     Raises: ValueError for n below 1 (below 2 where a failure ended the observation), or several failure-truncated systems.
     Source: Crow (1982) Technometrics 24:67; MIL-HDBK-189 (1981), tables of Appendix C.
     """
-    tail = (1 - level) / 2
+    tail = (1 - level_checked(level)) / 2
+    if truncation not in TRUNCATIONS:
+        raise ValueError(f"truncation: {truncation!r}: write 'time' or 'failure'")
+    if n != int(n):
+        raise ValueError(f"n: {n!r}: write how many failures there were, a whole number")
+    n = int(n)
     if truncation == "failure":
         if n < 2 or systems != 1:
             raise ValueError(
@@ -132,7 +137,7 @@ def _product_quantile(n: int, share: float) -> float:
 
     nodes, weights = np.polynomial.legendre.leggauss(400)
     # Over x, the logarithm of the first factor: its density has no weight outside.
-    middle, reach = log(n - 1) if n > 1 else 0.0, 12 / sqrt(n - 1) + 6
+    middle, reach = log(n - 1) if n > 1 else 0.0, 12 / sqrt(n - 1) + 6 / (n - 1)
     x = middle + reach * nodes
     density = np.exp((n - 1) * x - np.exp(x) - gammaln(n - 1)) * weights * reach
 

@@ -158,7 +158,7 @@ def power_law(
         else np.empty(0)
     )
     ends = np.array([system.end for system in systems])
-    longest, m, log_sum = float(ends.max()), int(shares.size), float(-np.log(shares).sum())
+    longest, m, log_sum = float(ends.max(initial=0.0)), int(shares.size), float(-np.log(shares).sum())
     empty = PowerLaw(
         None, None, None, None, n, len(systems), longest, truncation, level, informative=m, ends=tuple(ends.tolist())
     )

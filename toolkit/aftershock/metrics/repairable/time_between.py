@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from aftershock.metrics.repairable.arrays import TRUNCATIONS, Truncation, level_checked, systems_of
 from aftershock.metrics.repairable.trend_tests import Direction, laplace_trend, military_handbook_trend
 from aftershock.metrics.results import Interval, one_row
@@ -75,6 +77,8 @@ def mtbf(
     if direction in ("improving", "worsening") and not despite_trend:
         verdict = f"{direction}: a mean time between failures would be of no moment; see power_law"
         return Mtbf(None, None, None, r, time, level, truncation, direction, verdict)
+    if r == 0 and time == 0:
+        return Mtbf(None, None, None, 0, time, level, truncation, direction, "no failure in no time: nothing to say")
     if r == 0:
         low = 2 * time / float(chi2.ppf(level, 2))
         return Mtbf(None, low, None, 0, time, level, truncation, direction, "no failure: a lower limit only")
@@ -92,14 +96,14 @@ def _counted(
     """(number of failures, time of all systems together, direction or null)."""
     if truncation not in TRUNCATIONS:
         raise ValueError(f"truncation: {truncation!r}: write 'time' or 'failure'")
-    if isinstance(failures, int):
-        if failures < 0:
-            raise ValueError(f"failures: {failures}: a count lies at 0 or above")
-        if not isinstance(total_time, int | float) or not 0 < total_time < float("inf"):
+    if isinstance(failures, int | float | np.number):
+        if failures < 0 or failures != int(failures):
+            raise ValueError(f"failures: {failures}: a count is a whole number from 0; write times in a list")
+        if not isinstance(total_time, int | float | np.number) or not 0 < total_time < float("inf"):
             raise ValueError(f"total_time: {total_time!r}: write the time of all systems together, above 0")
         if truncation == "failure" and failures == 0:
             raise ValueError("truncation: 'failure' needs a failure that ended the observation")
-        return failures, float(total_time), None
+        return int(failures), float(total_time), None
     systems = systems_of(failures, total_time, truncation)
     # Two tests of one question: each at 2.5 %, so that together they cry wolf at most in 5 of 100 steady systems.
     told = [
@@ -109,4 +113,4 @@ def _counted(
     seen: Direction = next(
         (one.direction for one in told if one.direction in ("improving", "worsening")), told[0].direction
     )
-    return sum(one.times.size for one in systems), sum(one.end for one in systems), seen
+    return sum(one.times.size for one in systems), float(sum(one.end for one in systems)), seen

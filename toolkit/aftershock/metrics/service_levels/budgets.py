@@ -13,8 +13,8 @@ import ibis.expr.types as ir
 
 from aftershock.metrics.proportions.failure_rates import failure_rate
 from aftershock.metrics.proportions.intervals import wilson
-from aftershock.metrics.results import Interval, one_row
-from aftershock.metrics.units import Unit
+from aftershock.metrics.results import Interval, Told, one_row
+from aftershock.metrics.units import Unit, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,16 +64,18 @@ class ErrorBudget:
 
 
 def error_budget(
-    n: int, failures: int, objective: float, *, planned: int | None = None, level: float = 0.95
+    failures: int, n: int, objective: float, *, planned: int | None = None, level: float = 0.95
 ) -> ErrorBudget:
     """The error budget in runs: (1 - objective) * planned failures are allowed in a period.
 
-    `n` runs so far, `failures` of them failed. `planned` is how many runs the whole period will have; by default n: no more to come.
+    `failures` of `n` runs so far failed. `planned` is how many runs the whole period will have; by default n: no more to come.
 
     Raises: ValueError for an objective outside (0, 1), counts that do not fit, planned below n, a level outside (0, 1).
     Source: Beyer et al. (2018), The Site Reliability Workbook, chapter 2; the verdict by Wilson (1927) JASA 22:209.
     """
     objective_checked(objective)
+    if not 0 <= failures <= n:
+        raise ValueError(f"{failures} failures of {n} runs: write the failures first, 0 <= failures <= n")
     whole = n if planned is None else planned
     if whole < n:
         raise ValueError(f"planned: {whole} is below the {n} runs there were already")
@@ -98,8 +100,8 @@ def allowed_downtime(objective: float, *, period_days: float = 30.0, level: floa
     return Interval((1 - objective) * period_days * _MINUTES_A_DAY, None, None, 0, level, "minutes, arithmetic")
 
 
-@dataclass(frozen=True)
-class ErrorBudgets:
+@dataclass(frozen=True, repr=False)
+class ErrorBudgets(Told):
     """What `error_budgets` gives: `table` (lazy) with a row per automation."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -154,6 +156,7 @@ def error_budgets(
     Raises: as `failure_rate`, and ValueError for an objective outside (0, 1).
     Source: Beyer et al. (2018), The Site Reliability Workbook, chapter 2; Wilson (1927) JASA 22:209.
     """
+    by, roles = named(by), named(roles)
     objective_checked(objective)
     rows = failure_rate(runs, by=by, unit=unit, period=period, level=level, roles=roles).table
     target = 1 - objective

@@ -103,13 +103,14 @@ def burn_outlook(burn: float, objective: float, *, period_days: float = 30.0, le
     """
     objective_checked(objective)
     period_h = _period_h(period_days)
+    burn, objective, left_share = float(burn), float(objective), float(left_share)
     error_rate = burn * (1 - objective)
     if not 0 <= error_rate <= 1 + 1e-9:
         raise ValueError(f"burn: {burn!r}: it lies between 0 and 1 / (1 - objective) = {1 / (1 - objective):g}")
     if not 0 <= left_share <= 1:
         raise ValueError(f"left_share: {left_share!r}: write a share inside [0, 1]")
     hours = left_share * period_h / burn if burn > 0 else None
-    return BurnOutlook(float(burn), min(error_rate, 1.0), hours, objective, period_days)
+    return BurnOutlook(burn, min(error_rate, 1.0), hours, objective, period_days)
 
 
 def detection_time(
@@ -125,11 +126,11 @@ def detection_time(
     objective_checked(objective)
     if not 0 <= error_rate <= 1:
         raise ValueError(f"error_rate: {error_rate!r}: write a share inside [0, 1]")
-    if burn <= 0 or window_h <= 0:
+    if not (0 < burn < float("inf") and 0 < window_h < float("inf")):
         raise ValueError(f"burn: {burn!r}, window_h: {window_h!r}: both lie above 0")
-    needed = (1 - objective) * burn
+    needed = float((1 - objective) * burn)
     seen = error_rate > 0 and error_rate >= needed * (1 - 1e-12)
-    return Interval(needed / error_rate * window_h if seen else None, None, None, 0, level, "hours, arithmetic")
+    return Interval(float(needed / error_rate * window_h) if seen else None, None, None, 0, level, "hours, arithmetic")
 
 
 def _period_h(period_days: float) -> float:

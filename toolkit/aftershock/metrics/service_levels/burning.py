@@ -13,10 +13,10 @@ import ibis.expr.types as ir
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.proportions.intervals import wilson_expr
-from aftershock.metrics.results import Interval
+from aftershock.metrics.results import Interval, Told
 from aftershock.metrics.service_levels.budgets import objective_checked
 from aftershock.metrics.service_levels.burn_policy import SHORT, WORKBOOK_POLICY, burn_rate_thresholds
-from aftershock.metrics.units import Unit, dated, roots
+from aftershock.metrics.units import Unit, dated, named, roots
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ Policy = Sequence[tuple[float, float, str]]
 ALERT: Final = "alert"
 
 
-@dataclass(frozen=True)
-class BurnRates:
+@dataclass(frozen=True, repr=False)
+class BurnRates(Told):
     """What `burn_rates` gives: `table` (lazy) with a row per automation and window."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -73,6 +73,7 @@ def burn_rates(
     Raises: ValueError for a `now` without a zone, an objective outside (0, 1), a window not above 0; UnknownColumnError, UnknownNameError.
     Source: Beyer et al. (2018), The Site Reliability Workbook, chapter 5; Wilson (1927) JASA 22:209.
     """
+    by, roles = named(by), named(roles)
     objective_checked(objective)
     windows = tuple(float(hours) for hours in windows_h)
     if not windows or min(windows) <= 0:
@@ -94,8 +95,8 @@ def burn_rates(
     return BurnRates(rows.select(*columns).order_by([*groups, "window_h"]), objective, now, windows, level)
 
 
-@dataclass(frozen=True)
-class BurnAlerts:
+@dataclass(frozen=True, repr=False)
+class BurnAlerts(Told):
     """What `burn_alerts` gives: `table` (lazy) with a row per automation and rule of the policy."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -160,6 +161,7 @@ def burn_alerts(
     Raises: ValueError for a `now` without a zone, a policy or objective that makes no sense, fewest below 1; UnknownColumnError, UnknownNameError.
     Source: Beyer et al. (2018), The Site Reliability Workbook, chapter 5, alert 6 and its section on low-traffic services.
     """
+    by, roles = named(by), named(roles)
     objective_checked(objective)
     if fewest < 1 or fewest_failures < 1:
         raise ValueError(f"fewest: {fewest!r}, fewest_failures: {fewest_failures!r}: write 1 or more")

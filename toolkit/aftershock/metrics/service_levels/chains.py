@@ -29,7 +29,8 @@ class ChainReliability:
 
     `predicted` is the product of the parts' shares, `observed` the share of chains in which all went well; `difference` is observed minus
     predicted, with `difference_low` and `difference_high` from a bootstrap over chains. `verdict`: parts fail together (observed is above),
-    parts fail in turn (below), no dependence seen. `table` has a row per part: part, n, failures, reliability, low, high.
+    parts fail in turn (below), no dependence seen, or cannot tell (no chain is whole, or in whole ones fewer than two parts ever failed:
+    then the product is the outcome). `table` has a row per part: part, n, failures, reliability, low, high.
     """
 
     n: int
@@ -102,6 +103,8 @@ def chain_reliability(
     products, wholes = _both(drawn, failed, masks == 0)
     low, high = (float(x) for x in np.quantile(wholes - products, [(1 - level) / 2, (1 + level) / 2]))
     together = "parts fail together" if low > 0 else "parts fail in turn" if high < 0 else "no dependence seen"
+    if np.count_nonzero(losses) < 2:  # then the product is the outcome, whatever hangs together
+        together = "cannot tell: fewer than two parts failed in whole chains"
     gap = float(observed[0] - predicted[0])
     return ChainReliability(
         n, left_out, float(predicted[0]), float(observed[0]), gap, low, high, together, level, table

@@ -64,10 +64,11 @@ def with_fallback(
 def _whole(
     parts: Sequence[float], n: Sequence[int] | None, level: float, seed: int, method: str, combine: Any
 ) -> Interval:
-    shares = np.asarray([np.nan if part is None else part for part in parts], dtype=float)
+    missing = ("NoneType", "NAType")  # pandas' NA is no float
+    shares = np.asarray([np.nan if type(part).__name__ in missing else part for part in parts], dtype=float)
     if not ((shares >= 0) & (shares <= 1)).all():
         place = int(np.flatnonzero(~((shares >= 0) & (shares <= 1)))[0])
-        raise ValueError(f"{method}: part {place} is {parts[place]!r}: write shares inside [0, 1]")
+        raise ValueError(f"{method}: part {place} is {list(parts)[place]!r}: write shares inside [0, 1]")
     if not 0 < level < 1:
         raise ValueError(f"level: {level!r}: write a share inside (0, 1), such as 0.95")
     estimate = float(combine(shares)) if shares.size else (0.0 if method in ("parallel", "with retry") else 1.0)

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.proportions.intervals import wilson
 from aftershock.metrics.results import Interval
-from aftershock.metrics.units import dated
+from aftershock.metrics.units import dated, named
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class RetryLadder:
     """What `retry_ladder` gives: `table` with a row per group and attempt number; the fields are about all groups together.
 
     `first` is the share of roots whose first attempt went well, `observed` the share that went well in the end, `independent` what the first
-    share would give with as many attempts if each were a new throw of the dice. `n` counts roots.
+    share would give with as many attempts if each were a new throw of the dice. `n` counts roots,
+    `left_out` the runs that are no attempt of one: of other roles, cancelled, skipped, unfinished or unknown.
     """
 
     table: pd.DataFrame = field(repr=False, compare=False)
@@ -62,16 +63,19 @@ def retry_ladder(
     Raises: UnknownColumnError, UnknownNameError for a role.
     Source: the chain rule of probability; Wilson (1927) JASA 22:209.
     """
+    by, roles = named(by), named(roles)
     ends = _ends(runs, list(by), roles)
     counted = ends.group_by([*by, "attempts"]).aggregate(roots=ends.count(), failures=ends.failed.ifelse(1, 0).sum())
     frame = counted.execute()
     table, whole = _rungs(frame, list(by), level), _rungs(frame, [], level)
     n, lost = int(frame["roots"].sum()), int(frame["failures"].sum())
+    left_out = int(runs.count().execute()) - int(whole["n"].sum())
     if n == 0:
-        return RetryLadder(table, 0, None, None, None, 0, level)
+        return RetryLadder(table, 0, None, None, None, 0, level, left_out)
     first = 1 - float(whole["conditional_failure"].iloc[0])
     retried = int(whole["n"].iloc[1]) if len(whole) > 1 else 0
-    return RetryLadder(table, n, first, (n - lost) / n, 1 - _lost_if_independent(whole, 1 - first), retried, level)
+    independent = 1 - _lost_if_independent(whole, 1 - first)
+    return RetryLadder(table, n, first, (n - lost) / n, independent, retried, level, left_out)
 
 
 def _ends(runs: ir.Table, by: list[str], roles: Sequence[str]) -> ir.Table:

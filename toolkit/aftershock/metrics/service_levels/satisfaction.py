@@ -13,8 +13,9 @@ import ibis
 import ibis.expr.types as ir
 
 from aftershock.errors import UnknownColumnError, UnknownNameError
-from aftershock.metrics.results import Interval
-from aftershock.metrics.units import dated
+from aftershock.metrics.periods import checked_period
+from aftershock.metrics.results import Interval, Told
+from aftershock.metrics.units import dated, named
 from aftershock.model import COUNTED, FAILURES, ROLES
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def apdex(satisfied: int, tolerating: int, frustrated: int, *, level: float = 0.
     Source: Apdex Alliance (2007), Application Performance Index technical specification 1.1.
     """
     for name, count in (("satisfied", satisfied), ("tolerating", tolerating), ("frustrated", frustrated)):
-        if count < 0:
-            raise ValueError(f"{name}: {count}: a count lies at 0 or above")
+        if count is None or not count >= 0 or count == float("inf") or count != int(count):
+            raise ValueError(f"{name}: {count}: a count is a whole number at 0 or above")
+    satisfied, tolerating, frustrated = int(satisfied), int(tolerating), int(frustrated)
     if not 0 < level < 1:
         raise ValueError(f"level: {level!r}: write a share inside (0, 1), such as 0.95")
     n = satisfied + tolerating + frustrated
@@ -49,8 +51,8 @@ def apdex(satisfied: int, tolerating: int, frustrated: int, *, level: float = 0.
     )
 
 
-@dataclass(frozen=True)
-class ApdexScores:
+@dataclass(frozen=True, repr=False)
+class ApdexScores(Told):
     """What `apdex_of_runs` gives: `table` (lazy) with a row per group."""
 
     table: ir.Table = field(repr=False, compare=False)
@@ -100,6 +102,7 @@ def apdex_of_runs(
     Raises: UnknownColumnError, UnknownNameError for a role, ValueError for a threshold not above 0 or a level outside (0, 1).
     Source: Apdex Alliance (2007), technical specification 1.1; failed runs are frustrated, its 3.3.
     """
+    by, roles = named(by), named(roles)
     if not 0 < threshold_s < float("inf"):
         raise ValueError(f"threshold_s: {threshold_s!r}: write seconds, above 0")
     for role in roles:
@@ -108,6 +111,7 @@ def apdex_of_runs(
     for name in by:
         if name not in runs.columns:
             raise UnknownColumnError(name, tuple(runs.columns))
+    checked_period(period)
     units = dated(runs)
     units = units.filter(units.status.isin(COUNTED), units.role.isin(list(roles)))
     units = units.filter(period.holds(units.moment)) if period else units

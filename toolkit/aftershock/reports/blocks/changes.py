@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from aftershock.reports.blocks.markup import Block, count, day, folded, join, key, name, number, percent, section, table
 
-MOST = 4
+MOST = 3  # sentences on a client's page
 _HEAD = ("Automation", "Since", "Before", "Since then", "What began then")
 
 
@@ -46,8 +46,8 @@ class Began:
 class Shift:
     """A failure rate that is another since `on` (at 95% from `first` to `last`), until `until`, since when it is `then`.
 
-    `probability`: that the automation's rate changed at all. `began`: what began from `first` to `last`, nearest first;
-    `versioned`: whether its logs name versions at all.
+    `p_value`: of its rate being that of all other days; `q_value`: adjusted for all automations looked at.
+    `began`: what began from `first` to `last`, nearest first; `versioned`: whether its logs name versions at all.
     """
 
     automation: str
@@ -62,7 +62,8 @@ class Shift:
     since: Rate
     until: date | None = None
     then: Rate | None = None
-    probability: float
+    p_value: float = 1.0
+    q_value: float = 1.0
     versioned: bool = True
     began: Sequence[Began] = field(default=())
 
@@ -72,10 +73,8 @@ class Shift:
         return self.until is None
 
 
-def since_when(
-    shifts: Sequence[Shift], unsure: Sequence[Shift], *, n: int, left_out: int, false_share: float, stretch: str
-) -> Block:
-    """The fleet's table. `unsure` may be chance and are folded away; `false_share` of `shifts` are to be expected false.
+def since_when(shifts: Sequence[Shift], unsure: Sequence[Shift], *, n: int, left_out: int, stretch: str) -> Block:
+    """The fleet's table. `unsure` may be chance (q above 5%) and are folded away.
 
     `n` automations were looked at, `left_out` have too few days with runs to have a change.
     """
@@ -88,37 +87,36 @@ def since_when(
     body: list[Markup] = []
     if shifts:
         body.append(_table(shifts, "Since when"))
-        body.append(
-            Markup(
-                '<p class="note">Of rows like these about {} are chance, if one automation in five changes in such a time.</p>'
-            ).format(percent(false_share) if false_share >= 0.001 else "1 in 1,000 or fewer")
-        )
     elif n:
         body.append(Markup('<p class="fine">No failure rate changed beyond chance.</p>'))
     else:
         body.append(Markup('<p class="fine">Cannot tell: too few days with runs.</p>'))
     if unsure:
         body.append(folded(_more(len(unsure)), _table(unsure, "More that may be chance")))
-    numbers = {"shifts": list(shifts), "unsure": list(unsure), "n": n, "left_out": left_out, "false_share": false_share}
+    numbers = {"shifts": list(shifts), "unsure": list(unsure), "n": n, "left_out": left_out}
     return Block("since_when", section("Since when", lead, body, id="since-when"), numbers)
 
 
 def of_all(shifts: Sequence[Shift]) -> list[Markup]:
     """What the lines in the chart of all runs mean."""
-    return [Markup("{} {}").format("All work together", sentence(shift)) for shift in shifts]
+    return [Markup("The line in the chart: all work together {}").format(sentence(shift)) for shift in shifts]
 
 
-def in_words(shifts: Sequence[Shift], *, n: int, left_out: int) -> list[Markup]:
-    """A client's lines below the chart: one sentence each, the standing ones first; what nobody can tell is said."""
+def in_words(shifts: Sequence[Shift], *, n: int, left_out: int, whole: bool = False) -> list[Markup]:
+    """A client's lines below the chart: one sentence each, the standing ones first; what nobody can tell is said.
+
+    `whole`: the rate of all of them together has changed.
+    """
     said = [Markup("{} {}").format(name(shift.automation), sentence(shift)) for shift in shifts[:MOST]]
     if shifts[MOST:]:
-        said.append(Markup("{} more changed.").format(count(len(shifts) - MOST, "automation")))
+        said.append(Markup("{}.").format(count(len(shifts) - MOST, "more change")))
     if n and not shifts:
-        said.append(
-            Markup("No automation's failure rate changed beyond chance in these weeks; {} looked at.").format(
-                count(n, "automation")
-            )
+        looked = f"{count(n, 'automation')} looked at"
+        of_one, of_any = (
+            "Of no single automation can a change be told from chance",
+            "No failure rate of an automation changed beyond chance in these weeks",
         )
+        said.append(Markup("{}; {}.").format(of_one if whole else of_any, looked))
     if left_out:
         said.append(
             Markup("Whether {} changed, nobody can tell: too few days with runs.").format(count(left_out, "automation"))
@@ -127,16 +125,17 @@ def in_words(shifts: Sequence[Shift], *, n: int, left_out: int) -> list[Markup]:
 
 
 def sentence(shift: Shift) -> str:
-    """What a client reads behind the automation's name; the number of a version tells a client nothing."""
+    """What a client reads behind the automation's name. The number of a version tells a client nothing; other intervals stand in report.json."""
     word = "more" if shift.direction == "rose" else "less"
-    before, then = shift.before.words("before"), f", {shift.then.words('after')}" if shift.then else ""
+    before = f"{percent(shift.before.share)} of {number(shift.before.n)} before"
     if shift.until is None:
         text = f"fails {word} often since {when(shift)}: {shift.since.words('since')}, {before}."
     elif (shift.until - shift.on).days == 1:
-        text = f"failed {word} often on {when(shift)}: {shift.since.words('that day')}, {before}{then}."
+        on = "on" if shift.first == shift.last else "for a day,"
+        text = f"failed {word} often {on} {when(shift)}: {shift.since.words('that day')}, {before}."
     else:
         last = day(shift.until - timedelta(days=1))
-        text = f"failed {word} often from {when(shift)} to {last}: {shift.since.words('then')}, {before}{then}."
+        text = f"failed {word} often from {when(shift)} to {last}: {shift.since.words('then')}, {before}."
     versions = [one for one in shift.began if one.what == "version"]
     if len(versions) == 1:
         text += f" A new version of it began on {day(versions[0].on)}."
@@ -208,4 +207,4 @@ def _began(shift: Shift) -> Markup:
 
 
 def _more(n: int) -> str:
-    return "1 more that may be chance" if n == 1 else f"{n:,} more that may be chance"
+    return f"{n:,} more that may be chance (q above 5%)"

@@ -9,11 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from aftershock.reports.blocks.markup import Block, count, folded, moment, number, percent, table
+from aftershock.reports.blocks.markup import Block, count, folded, interval, moment, number, percent, table
 
 MOST = 8
 _LONGEST = 140
-_HEAD = ("Error", "Failures", "Share", "95%", "Automations", "Clients", "First seen", "Last seen")
+_HEAD = ("Error", "Failures", "Share", "Automations", "Clients", "Last seen")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +71,16 @@ def _table(families: Sequence[Family], caption: str, zone: str) -> Markup:
         (
             _what(family),
             number(family.n),
-            percent(family.share),
-            f"{percent(family.low, unit=False)} to {percent(family.high, unit=False)}",
+            Markup("{}<br><small>{}</small>").format(percent(family.share), interval(family.low, family.high)),
             number(family.automations),
             number(family.clients),
-            _seen(family.first_seen, zone),
-            _seen(family.last_seen, zone),
+            Markup("{}<br><small>first {}</small>").format(
+                _seen(family.last_seen, zone), _seen(family.first_seen, zone)
+            ),
         )
         for family in families
     ]
-    return table(_HEAD, rows, caption=caption, numeric=(1, 2, 3, 4, 5))
+    return table(_HEAD, rows, caption=caption, numeric=(1, 2, 3, 4))
 
 
 def _what(family: Family) -> Markup:

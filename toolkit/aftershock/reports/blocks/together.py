@@ -13,11 +13,11 @@ from aftershock.reports.blocks.statements import Statement, statements
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """A group: in `hours` hours at least two of them failed. `q`: the largest q-value among its pairs; `shared`: what their errors share."""
+    """A group: in `hours` hours at least two of them failed. `q_value`: the largest q-value among its pairs; `shared`: what their errors share."""
 
     automations: Sequence[str]
     hours: int
-    q: float
+    q_value: float
     shared: Sequence[str] = ()
 
 
@@ -30,7 +30,7 @@ def fail_together(groups: Sequence[Together], *, tested: int, verdict: str, stre
     items = [
         Statement(
             Markup("{} fail together").format(join((name(one) for one in group.automations), ", ")),
-            f"In {count(group.hours, 'hour')} at least two of them failed (q = {_q(group.q)})."
+            f"In {count(group.hours, 'hour')} at least two of them failed (q = {_q(group.q_value)})."
             + (f" Most of these failures have in common: {'; '.join(group.shared)}." if group.shared else ""),
         )
         for group in groups

@@ -17,7 +17,7 @@ class Knee:
     """From `at` runs an hour on (95%: `low` to `high`) an automation fails at least twice as often as at `light`, where `rate` fail.
 
     `today`: the busiest hour of a typical day. `arrival`: reached, already beyond, never at this trend, cannot tell; the dates only
-    for reached, `latest` null where it may also never be. `q`: p-value of the slope, adjusted for all that were looked at.
+    for reached, `latest` null where it may also never be. `q_value`: p-value of the slope, adjusted for all that were looked at.
     """
 
     automation: str
@@ -33,7 +33,7 @@ class Knee:
     on: date | None = None
     earliest: date | None = None
     latest: date | None = None
-    q: float
+    q_value: float
 
 
 def at_what_volume(knees: Sequence[Knee], *, looked: int, too_few: int, stretch: str) -> Block:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aftershock.charts.failure_rate import Mark
-from aftershock.metrics import changes_inside, failure_changes
+from aftershock.metrics import benjamini_hochberg, changes_inside, failure_changes
 from aftershock.reports.blocks.changes import Began, Rate, Shift
 from aftershock.reports.blocks.markup import percent
 from aftershock.reports.views.pictures import within
@@ -14,26 +14,23 @@ from aftershock.reports.views.pictures import within
 if TYPE_CHECKING:
     import pandas as pd
 
+    from aftershock.metrics import FailureChanges
     from aftershock.metrics.periods import Period
     from aftershock.reports.views.scope import Scope
 
 _BY: Final = ("client", "automation_id", "automation", "tool")
-# Most automations keep their rate for six weeks: with even odds beforehand every tenth of those would look changed.
-_SHARE_THAT_CHANGES: Final = 0.2
 _FALSE: Final = 0.05
-_SURE: Final = 0.95
 _ID: Final = 12
 
 
 @dataclass(frozen=True)
 class Shifts:
-    """`sure`: so many that at most a twentieth of them is expected to be chance (`false_share`); `unsure`: the rest."""
+    """`sure`: those with a q-value of at most 5 % among all `n` automations; `unsure`: the rest. `left_out`: too few days to tell."""
 
     sure: list[Shift]
     unsure: list[Shift]
     n: int
     left_out: int
-    false_share: float
 
 
 def shifts_of(scope: Scope, stretch: Period) -> Shifts:
@@ -42,34 +39,29 @@ def shifts_of(scope: Scope, stretch: Period) -> Shifts:
     A client's automations by that client's runs alone. Those that stand come first, then those that ended last.
     """
     # One day is enough: an outage of a day is dated as such, and not smeared over its neighbour.
-    found = failure_changes(scope.runs, stretch, by=_BY, min_segment=1, prior_change=_SHARE_THAT_CHANGES)
-    groups = [_spells(rows) for _, rows in found.table.groupby(list(_BY), sort=True, dropna=False)]
-    groups.sort(key=lambda spells: -spells[0].probability)
-    sure, expected = 0, 0.0
-    for place, spells in enumerate(groups, start=1):
-        expected += 1 - spells[0].probability
-        sure = place if expected / place <= _FALSE else sure
-    false_share = sum(1 - spells[0].probability for spells in groups[:sure]) / sure if sure else 0.0
+    found = failure_changes(scope.runs, stretch, by=_BY, min_segment=1)
+    spells = _tested(found)
+    # Automations without any change were looked at too: they stand in the family with p = 1.
+    still = max(found.n - len({(one.client, one.automation_id, one.automation, one.tool) for one in spells}), 0)
+    q = benjamini_hochberg([*(one.p_value for one in spells), *(1.0,) * still]).q_values
     began, versioned = _began(scope, found.table, stretch)
-    flat = [
-        [
-            replace(
-                shift,
-                began=tuple(began.get((shift.automation_id, shift.on), ())),
-                versioned=shift.automation_id in versioned,
-            )
-            for spells in part
-            for shift in spells
-        ]
-        for part in (groups[:sure], groups[sure:])
+    whole = [
+        replace(
+            one,
+            q_value=float(each if each is not None else 1.0),
+            began=tuple(began.get((one.automation_id, one.on), ())),
+            versioned=one.automation_id in versioned,
+        )
+        for one, each in zip(spells, q, strict=False)
     ]
-    return Shifts(_ordered(flat[0]), _ordered(flat[1]), found.n, found.left_out, false_share)
+    sure, unsure = ([one for one in whole if (one.q_value <= _FALSE) is stands] for stands in (True, False))
+    return Shifts(_ordered(sure), _ordered(unsure), found.n, found.left_out)
 
 
 def shifts_of_all(scope: Scope, stretch: Period) -> list[Shift]:
     """When the rate of all this work together changed, where it surely did: for two days at least, a day is the list's business."""
-    found = failure_changes(scope.runs, stretch, by=(), prior_change=_SHARE_THAT_CHANGES).table
-    return [one for one in _spells(found) if one.probability >= _SURE]
+    found = failure_changes(scope.runs, stretch, by=())
+    return [replace(one, q_value=one.p_value) for one in _tested(found) if one.p_value <= _FALSE]
 
 
 def marks_of(whole: list[Shift], shifts: Shifts, *, versions: bool) -> list[Mark]:
@@ -81,6 +73,29 @@ def marks_of(whole: list[Shift], shifts: Shifts, *, versions: bool) -> list[Mark
     alone = [shift.began[0] for shift in shifts.sure if versions and len(shift.began) == 1]
     days = sorted({began.on for began in alone if began.what == "version"})
     return marks + [Mark(on, "new version", "version") for on in days]
+
+
+def _tested(found: FailureChanges) -> list[Shift]:
+    """The spells of all groups, each with the p-value of its rate against that of all its other days.
+
+    Fisher's exact test, times the number of stretches of days that might have been picked out (Bonferroni): so it holds for the one
+    that was, however many changes there are.
+    """
+    from scipy.stats import fisher_exact
+
+    names = [name for name in _BY if name in found.table.columns]
+    parts = [rows for _, rows in found.table.groupby(names, dropna=False)] if names else [found.table]
+    totals = {_key(row): row for row in found.groups.to_dict("records")}
+    spells = []
+    for rows in parts:
+        for row, one in zip(rows.to_dict("records"), _spells(rows), strict=False):
+            total = totals[_key(row)]
+            bad = round(one.since.share * one.since.n)
+            others = int(total["failures"]) - bad, int(total["n"]) - one.since.n
+            p = fisher_exact([[bad, one.since.n - bad], [others[0], others[1] - others[0]]]).pvalue
+            stretches = int(total["days"]) * (int(total["days"]) + 1) / 2
+            spells.append(replace(one, p_value=min(1.0, float(p) * stretches)))
+    return spells
 
 
 def _spells(rows: pd.DataFrame) -> list[Shift]:
@@ -96,6 +111,11 @@ def _spells(rows: pd.DataFrame) -> list[Shift]:
     return found
 
 
+def _key(row: dict[str, Any]) -> tuple[str | None, ...]:
+    """Which group a row is of."""
+    return tuple(_text(row.get(name)) for name in _BY)
+
+
 def _shift(row: dict[str, Any]) -> Shift:
     before, since = (_rate(row, side) for side in ("before", "after"))
     return Shift(
@@ -109,7 +129,6 @@ def _shift(row: dict[str, Any]) -> Shift:
         last=row["high_day"],
         before=before,
         since=since,
-        probability=float(row["probability"]),
     )
 
 
@@ -151,7 +170,11 @@ def _began(scope: Scope, found: pd.DataFrame, stretch: Period) -> tuple[dict[tup
     for row in pairs.to_dict("records"):
         on = row["at"].tz_convert(stretch.time_zone).date()
         version = _text(row["version"])
-        began = Began("version", version[:_ID], on) if version else Began("change", _said(row), on)
+        began = (
+            Began("version", version[:_ID], on)
+            if version
+            else Began("change", _said(row, quoted=scope.client is None), on)
+        )
         listed = result.setdefault((row["automation_id"], row["day"]), [])
         if began.text not in {one.text for one in listed}:
             listed.append(began)
@@ -167,8 +190,9 @@ def _versions(scope: Scope, ids: list[str], stretch: Period) -> pd.DataFrame:
     return rows.assign(kind="", title="")
 
 
-def _said(row: dict[str, Any]) -> str:
-    return (_text(row["title"]) or _text(row["kind"]) or "on record")[:60]
+def _said(row: dict[str, Any], *, quoted: bool) -> str:
+    """What was changed. A client's page does not quote it: what somebody wrote may be about others."""
+    return (_text(row["title"] if quoted else None) or _text(row["kind"]) or "on record")[:60]
 
 
 def _text(value: Any) -> str | None:

@@ -78,8 +78,9 @@ def worst_automations(rates: FailureRates, most: int = 15) -> Worst:
             number(row["failures"]),
             number(row["n"]),
             percent(row["rate"]),
-            percent(row["posterior"]),
-            interval(row["posterior_low"], row["posterior_high"]).removeprefix("95%: "),
+            Markup("{}<br><small>{}</small>").format(
+                percent(row["posterior"]), interval(row["posterior_low"], row["posterior_high"])
+            ),
             _moved(row),
         )
         for row in numbers
@@ -137,7 +138,7 @@ def _numbers(
         "high": _value(rate, "high"),
         "change": _value(rate, "change"),
         "verdict": getattr(rate, "verdict", "") or "",
-        "q": _value(rate, "q"),
+        "q_value": _value(rate, "q_value"),
         "silent": int(hollow.silent) if hollow is not None else 0,
         "judged": int(step.n) if step is not None else 0,
         "in_step": int(step.in_step) if step is not None else 0,
@@ -176,7 +177,7 @@ def _moved(row: dict[str, Any]) -> str:
         return "too few"
     arrow = "▲" if row["change"] > 0 else "▼" if row["change"] < 0 else "="
     moved = f"{arrow} {abs(100 * row['change']):.1f}"
-    q = row.get("q")
+    q = row.get("q_value")
     stands = row["verdict"] == "beyond chance" and (q is None or q <= FALSE)
     return moved if stands else f"{moved} (chance)"
 

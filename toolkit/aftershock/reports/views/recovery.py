@@ -33,7 +33,9 @@ def lasting_of(scope: Scope, stretch: Period) -> Lasting:
     runs = dated(scope.runs)
     runs = runs.filter(stretch.holds(runs.moment))
     until = min(scope.as_of or stretch.end, stretch.end)
-    found = incidents(runs, until=until, covers=scope.ledger.coverage).table.select("duration_s", "observed").execute()
+    found = (
+        incidents(runs, until=until, coverage=scope.ledger.coverage).table.select("duration_s", "observed").execute()
+    )
     curve = kaplan_meier(found.duration_s, found.observed)
     half, most = curve.quantile(0.5), curve.quantile(0.9)
     return Lasting(

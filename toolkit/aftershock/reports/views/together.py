@@ -39,7 +39,7 @@ def together_of(scope: Scope, stretch: Period) -> SharedCauses:
         Together(
             automations=[called.get(one, one) for one in group.automations],
             hours=group.bins,
-            q=_largest_q(found.table, group.automations),
+            q_value=_largest_q(found.table, group.automations),
             shared=[_WORDS[column].format(value) for column, value in group.shared if column in _WORDS],
         )
         for group in found.groups

@@ -52,7 +52,7 @@ def knees_of(scope: Scope, stretch: Period) -> Knees:
     able = rows[rows.bad >= _FEWEST].head(_MOST)
     fitted = [(row, volume_knee(runs.filter(runs.automation_id == row.automation_id))) for row in able.itertuples()]
     told = [(row, knee, p) for row, knee in fitted if (p := _p_value(knee)) is not None]
-    q = benjamini_hochberg([p for *_, p in told]).q if told else ()
+    q = benjamini_hochberg([p for *_, p in told]).q_values if told else ()
     found = [
         _knee(row, knee, each)
         for (row, knee, _), each in zip(told, q, strict=True)
@@ -88,5 +88,5 @@ def _knee(row: Any, knee: VolumeKnee, q: float) -> Knee:
         on=arrival.on if arrival else None,
         earliest=arrival.earliest if arrival else None,
         latest=arrival.latest if arrival else None,
-        q=q,
+        q_value=q,
     )
