@@ -96,3 +96,11 @@ def test_one_column_may_stand_without_brackets(metric: Callable[..., Any]) -> No
 def test_a_period_as_text_is_answered_with_the_line_to_write(metric: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match=r"Period\.parse\('2026-W47', 'Europe/Berlin'\)"):
         metric(runs(*RUNS), "2026-W47")
+
+
+def test_a_period_may_span_all_runs_in_the_time_zone_of_the_people() -> None:
+    late = [run("1", "a", at(16, 23, 30)), run("2", "a", at(18, 1)), run("3", "a", None, "queued")]
+    assert Period.spanning(runs(*late), "Europe/Berlin") == Period.parse("2026-11-17..2026-11-18", "Europe/Berlin")
+    assert Period.spanning(runs(*late)).name == "2026-11-16..2026-11-18"
+    with pytest.raises(ValueError, match="none has a time"):
+        Period.spanning(runs())

@@ -31,6 +31,13 @@ needs_spark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
+def duckdb_runs() -> Iterator[ir.Table]:
+    con = ibis.duckdb.from_connection(small_fleet())
+    yield con.table("runs")
+    con.disconnect()
+
+
+@pytest.fixture(scope="module")
 def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     from pyspark.sql import SparkSession
 
@@ -62,7 +69,9 @@ def test_a_metric_on_spark_equals_the_same_on_duckdb(rival: Rival, backends: dic
 
 
 @pytest.mark.parametrize("rival", METRICS, ids=[rival.name for rival in METRICS])
-def test_what_a_metric_executes_compiles_to_sparks_sql(rival: Rival, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_metric_executes_compiles_to_sparks_sql(
+    rival: Rival, duckdb_runs: ir.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Options(Config):
         treat_nan_as_null: bool = False
 
@@ -79,11 +88,7 @@ def test_what_a_metric_executes_compiles_to_sparks_sql(rival: Rival, monkeypatch
             return original(self, *args, **options)
 
         monkeypatch.setattr(kind, name, recording)
-    con = ibis.duckdb.from_connection(small_fleet())
-    try:
-        rival.ours(con.table("runs"))
-    finally:
-        con.disconnect()
+    rival.ours(duckdb_runs)
     assert executed
     for expression in executed:
         assert "SELECT" in ibis.to_sql(expression.unbind(), dialect="pyspark")

@@ -35,6 +35,9 @@ def test_an_example_of_a_mask_is_taken_whole_within_a_sentence(name: str, text: 
         ("user () left", "user (<*>) left"),
         ("ws=WorkSource{10113}", "ws=<*>"),
         ("ended after 30 s.", "ended after <*>."),
+        ("12345678 bytes (11.8 MB) sent", "<*> sent"),
+        ("frozen for +1s250ms now", "frozen for <*> now"),
+        (r"Component \042alt0\042 is down", "Component <*> is down"),
         ("", ""),
     ],
 )

@@ -49,6 +49,19 @@ class Period:
         raise PeriodError(text)
 
     @classmethod
+    def spanning(cls, runs: Any, time_zone: str = "UTC") -> Self:
+        """The days from the first to the last of `runs`, a table of the ledger. Raises ValueError where none of them has a time."""
+        from aftershock.metrics.units import dated
+
+        units = dated(runs)
+        moments = units.moment
+        row = units.aggregate(first=moments.min().epoch_seconds(), last=moments.max().epoch_seconds()).execute().iloc[0]
+        if row.isna().any():
+            raise ValueError("runs: none has a time: there is no period to span")
+        days = [datetime.fromtimestamp(int(at), ZoneInfo(time_zone)).date() for at in (row["first"], row["last"])]
+        return cls._of(days[0], days[1], f"{days[0]}..{days[1]}", time_zone)
+
+    @classmethod
     def _of(cls, first: date, last: date, name: str, time_zone: str) -> Self:
         return cls(_midnight(first, time_zone), _midnight(last + _ONE_DAY, time_zone), name, time_zone)
 

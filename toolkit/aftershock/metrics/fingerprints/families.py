@@ -70,7 +70,9 @@ def error_families(
 
     `known`: the result (or its `families`) of an earlier call. Families keep their fingerprints, whatever is new since; `is_new` marks
     the others, and `returned` a known one that failed again after `quiet_days` without it. Both are null without `known`.
-    Of a traceback counts its last exception; its frame is the innermost one of own code, as `file:function`.
+    The own client's name in a message is `<*>`; a message without a type takes the only one that it has elsewhere; a quoted name
+    alone (`'total'`) stays while there are at most four of a type. Of a traceback counts its last exception; its frame is the
+    innermost one of own code, as `file:function`.
 
     Raises: UnknownColumnError if a column is missing; UnknownNameError for an unknown role; ValueError for a level outside (0, 1)
     or negative `quiet_days`.

@@ -42,7 +42,9 @@ _LONG: Final = 6
 """With so many constant words the rest of a sentence tells it, so that its first word may be the name of who speaks."""
 
 _NEEDED: Final = {"slot": 2, "dotted": 2, "identifier": 2.5, "led": 4, "word": 5, "head": 16, "fixed": 16}
-"""How many values of a kind make a place a variable: three identifiers, or two and a word. What a value looks like decides, never the data set."""
+"""How many values of a kind make a place a variable: three identifiers, or two and a word. What a value looks like decides.
+
+Chosen with excerpts of LogHub in view, and the same for every log."""
 _ROUNDS: Final = 8
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import ibis.expr.types as ir
@@ -41,8 +42,11 @@ def mask(text: str | ir.StringValue) -> str | ir.StringValue:
         return masked(text)
     if not isinstance(text, ir.StringValue):
         raise TypeError(f"mask: {type(text).__name__}: give a text, or a text column such as runs.error_message")
-    for step in STEPS:
-        text = text.replace(step.find, step.put) if step.literal else text.re_replace(step.find, step.put)
+    for only, steps in groupby(STEPS, key=lambda step: step.only):
+        found = text
+        for step in steps:
+            found = found.replace(step.find, step.put) if step.literal else found.re_replace(step.find, step.put)
+        text = text.contains(only).ifelse(found, text) if only else found
     return text
 
 
@@ -73,7 +77,7 @@ def mine_templates(messages: Iterable[str | None], *, known: Sequence[str] | Tem
     """The templates of log or error messages: what is constant in them, with `<*>` where they vary.
 
     Distinct messages are masked (see `mask`), the distinct masked ones are compared: words that take many values in one place of
-    otherwise equal messages become variables. No setting depends on the data. Of a message with several lines its headline counts:
+    otherwise equal messages become variables. There is no setting. Of a message with several lines its headline counts:
     the last exception of a traceback, else all lines as one.
 
     Templates come most frequent first. The same messages in any order, however often each, give the same templates and ids. A

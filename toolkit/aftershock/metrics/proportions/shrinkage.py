@@ -133,10 +133,8 @@ def beta_binomial(x: ArrayLike, n: ArrayLike, *, method: Fit = "likelihood", lev
     told = Counts(given.x[order], given.n[order], given.kept[order], given.left_out)
     pooled = wilson(int(told.x.sum()), int(told.n.sum()), level)
     grid = posterior_grid(*told.pairs) if method == "bayes" and told.pooled not in (None, 0.0, 1.0) else None
-    if method == "bayes":
-        fitted = grid.means if grid else None
-    else:
-        fitted = (_by_likelihood if method == "likelihood" else _by_moments)(told)
+    fitted = {"likelihood": _by_likelihood, "moments": _by_moments}[method](told) if method != "bayes" else None
+    fitted = grid.means if grid else fitted
     z, p_value = _tarone(told)
     mean, sd = pooled.estimate, None
     if method == "moments" and told.x.size > 1:

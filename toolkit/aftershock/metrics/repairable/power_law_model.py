@@ -94,8 +94,9 @@ class PowerLaw:
     def bounds(self, of: Quantity = "mtbf", *, method: limits.Method = "crow", level: float | None = None) -> Interval:
         """Two-sided bounds of a quantity, at the end of observation.
 
-        `crow`: exact for beta (chi-square) and for the instantaneous MTBF (Crow 1982); for lam with beta taken as known. `fisher`: normal on
-        the logarithm, from the information matrix. `nist`: the approximation of NIST 8.4.5.2 around the unbiased MTBF, time truncation only.
+        `crow`: exact for beta (chi-square) and for the instantaneous MTBF (Crow 1982); for lam, as ReliaSoft has it, with beta taken
+        as known: far too narrow. `fisher`: normal on the logarithm, from the information matrix. `nist`: the approximation of NIST
+        8.4.5.2 around the unbiased MTBF, time truncation only.
         The estimate is the maximum likelihood one, for `nist` the unbiased one.
 
         Raises: ValueError for a quantity, method or level that is none, and for `crow` or `nist` where they are not defined.
