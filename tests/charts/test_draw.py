@@ -55,7 +55,7 @@ def test_recovery_times_of_one_group_draw_the_curve_of_their_incidents() -> None
     curve = trace(draw(whole), "recovered")
     assert [round(value, 6) for value in curve.y] == [0.0, 0.25, 0.25, 0.625, 1.0]
     assert trace(draw(whole), "recovery not seen").text == ("followed for 2.0 hours, not over<br>n = 4",)
-    with pytest.raises(ValueError, match=r"by=\(\) after a filter"):
+    with pytest.raises(ValueError, match=r"by=\(\)\) after a filter"):
         draw(recovery_times(runs(*rows)))
 
 

@@ -366,7 +366,9 @@ def test_q_is_about_all_groups_that_can_be_compared() -> None:
     rows += [*week("new", 16, 3, 30), *week("rare", 9, 1, 2), *week("rare", 16, 1, 2)]
     table = failure_rate(runs(*rows), period=W47, compare=True).to_pandas().set_index("automation")
     assert table.loc[["new", "rare"], ["p_value", "q_value"]].isna().all(axis=None)
-    assert list(table["q_value"]) == pytest.approx(list(benjamini_hochberg(table["p_value"]).table["q_value"]), nan_ok=True)
+    assert list(table["q_value"]) == pytest.approx(
+        list(benjamini_hochberg(table["p_value"]).table["q_value"]), nan_ok=True
+    )
     assert benjamini_hochberg(table["p_value"]).n == 4
 
 

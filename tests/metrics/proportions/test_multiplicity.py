@@ -35,7 +35,8 @@ def families() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("column", "method"), [("q_value", "fdr_bh"), ("holm", "holm"), ("bonferroni", "bonferroni"), ("yekutieli", "fdr_by")]
+    ("column", "method"),
+    [("q_value", "fdr_bh"), ("holm", "holm"), ("bonferroni", "bonferroni"), ("yekutieli", "fdr_by")],
 )
 def test_the_adjustments_are_statsmodels(column: str, method: str) -> None:
     for p in families()[: 4 if method == "holm" else 40]:  # statsmodels takes its time over Holm's

@@ -63,7 +63,10 @@ def _declare(case: Case) -> dict[str, Any]:
     schema = {"case": "string", "activity": "string", "at": "timestamp('UTC')"}
     table = metrics.declare_constraints(ibis.memtable(rows, schema=schema)).table.to_pyarrow().to_pylist()
     ours = {
-        (row["template"], row["a"] if row["b"] is None else f"{row['a']}|{row['b']}"): (row["support"], row["satisfied"])
+        (row["template"], row["a"] if row["b"] is None else f"{row['a']}|{row['b']}"): (
+            row["support"],
+            row["satisfied"],
+        )
         for row in table
     }
     truth = json.loads((TRUTH / case.expected["file"]).read_text(encoding="utf-8"))["all_templates"]

@@ -70,7 +70,11 @@ def _rats_by_likelihood(_: Case) -> dict[str, float | None]:
 
 def _fdr(case: Case) -> dict[str, Any]:
     found = metrics.benjamini_hochberg(case.inputs["p"], alpha=case.inputs["alpha"])
-    return {"bh_rejected": found.rejected, "bonferroni_rejected": found.bonferroni_rejected, "adjusted": list(found.q_values)}
+    return {
+        "bh_rejected": found.rejected,
+        "bonferroni_rejected": found.bonferroni_rejected,
+        "adjusted": list(found.q_values),
+    }
 
 
 def _hospitals(case: Case) -> dict[str, Any]:

@@ -81,7 +81,9 @@ def association_rules(
     tested = len(rules)
     if not redundant:
         rules = rules[_improves(rules)]
-    rules = rules.sort_values(["q_value", "p_value", "lift", "antecedent", "consequent"], ascending=[True, True, False, True, True])
+    rules = rules.sort_values(
+        ["q_value", "p_value", "lift", "antecedent", "consequent"], ascending=[True, True, False, True, True]
+    )
     return AssociationRules(rules.reset_index(drop=True), n, left_out, tested)
 
 
