@@ -227,3 +227,17 @@ def test_unknown_columns_are_named() -> None:
     for call in (lambda runs: burn_rates(runs, 0.9, now=NOW, by=["nme"]), lambda runs: retry_ladder(runs, by=["nme"])):
         with pytest.raises(UnknownColumnError, match="'nme'"):
             call(run_table([]))
+
+
+def test_burning_says_how_many_runs_it_does_not_count() -> None:
+    rows = [
+        ("a", 2.0, "failed"),
+        ("a", 3.0, "succeeded"),
+        ("a", 4.0, "cancelled"),
+        ("a", 5.0, "running"),
+        ("a", 99.0, "failed"),
+    ]
+    runs = run_table(rows, role=["work", "test", "work", "work", "work"])
+    rates = burn_rates(runs, 0.99, now=NOW, windows_h=(6,))
+    assert (rates.n, rates.left_out) == (1, 3)
+    assert burn_alerts(runs, 0.99, now=NOW, fewest=1).left_out == 3

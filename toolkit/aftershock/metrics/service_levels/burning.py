@@ -35,7 +35,12 @@ class BurnRates(Told):
     now: datetime
     windows_h: tuple[float, ...]
     level: float
-    left_out: int = 0
+    given: ir.Table = field(repr=False, compare=False)
+
+    @cached_property
+    def left_out(self) -> int:
+        """Units of the longest window that do not count: of other roles, cancelled, skipped, unfinished or unknown."""
+        return int(self.given.count().execute()) - self.n
 
     @cached_property
     def n(self) -> int:
@@ -79,7 +84,8 @@ def burn_rates(
     if not windows or min(windows) <= 0:
         raise ValueError(f"windows_h: {list(windows_h)!r}: write hours above 0")
     groups = list(by)
-    units = _recent(runs, groups, now, max(windows), unit, roles)
+    given = _recent(runs, groups, now, max(windows), unit, roles)
+    units = _counted(given, roles)
     failed = units.status.isin(FAILURES)
     tallies: dict[str, Any] = {}
     for place, hours in enumerate(windows):
@@ -92,7 +98,7 @@ def burn_rates(
     window = _literal(rows, windows)
     columns: list[Any] = [*groups, window.name("window_h"), n.name("n"), failures.name("failures"), rate.name("rate")]
     columns += [(rate / budget).name("burn"), (low / budget).name("low"), (high / budget).name("high")]
-    return BurnRates(rows.select(*columns).order_by([*groups, "window_h"]), objective, now, windows, level)
+    return BurnRates(rows.select(*columns).order_by([*groups, "window_h"]), objective, now, windows, level, given)
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,8 +111,14 @@ class BurnAlerts(Told):
     period_days: float
     fewest: int
     level: float
-    left_out: int = 0
-    rules: int = 0
+    rules: int
+    given: ir.Table = field(repr=False, compare=False)
+    counted: ir.Table = field(repr=False, compare=False)
+
+    @cached_property
+    def left_out(self) -> int:
+        """Units of the period that do not count: of other roles, cancelled, skipped, unfinished or unknown."""
+        return int(self.given.count().execute()) - int(self.counted.count().execute())
 
     @property
     def alerts(self) -> ir.Table:
@@ -167,7 +179,8 @@ def burn_alerts(
         raise ValueError(f"fewest: {fewest!r}, fewest_failures: {fewest_failures!r}: write 1 or more")
     rules = burn_rate_thresholds(policy, period_days=period_days).rules
     groups = list(by)
-    units = _recent(runs, groups, now, period_days * 24, unit, roles)
+    given = _recent(runs, groups, now, period_days * 24, unit, roles)
+    units = counted = _counted(given, roles)
     newest = ibis.window(group_by=groups or None, order_by=[ibis.desc(units.moment), ibis.desc(units.run_id)])
     units = units.mutate(rank=ibis.row_number().over(newest))
     tallies = _tallies(units, rules, now, fewest)
@@ -177,7 +190,7 @@ def burn_alerts(
     values = [[rule[4], rule[1], rule[2], rule[3]] for rule in rules]
     facts = {name: _literal(rows, [row[place] for row in values]) for place, name in enumerate(names)}
     table = _judged(rows.select(*groups, **facts, **counts), groups, objective, level, (fewest, fewest_failures))
-    return BurnAlerts(table, objective, now, period_days, fewest, level, 0, len(rules))
+    return BurnAlerts(table, objective, now, period_days, fewest, level, len(rules), given, counted)
 
 
 def _tallies(units: ir.Table, rules: Any, now: datetime, fewest: int) -> dict[str, Any]:
@@ -224,7 +237,7 @@ def _judged(rows: ir.Table, groups: list[str], objective: float, level: float, f
 
 
 def _recent(runs: ir.Table, by: list[str], now: datetime, hours: float, unit: Unit, roles: Sequence[str]) -> ir.Table:
-    """The units that count and started after now - hours, not after now."""
+    """The units that started after now - hours, not after now."""
     if now.tzinfo is None:
         raise ValueError(f"now: {now.isoformat()}: give it a time zone")
     if unit not in ("run", "root"):
@@ -236,8 +249,11 @@ def _recent(runs: ir.Table, by: list[str], now: datetime, hours: float, unit: Un
         if name not in runs.columns:
             raise UnknownColumnError(name, tuple(runs.columns))
     units = dated(runs) if unit == "run" else roots(runs)
-    recent = (units.moment > now - timedelta(hours=hours)) & (units.moment <= now)
-    return units.filter(recent, units.status.isin(COUNTED), units.role.isin(list(roles)))
+    return units.filter((units.moment > now - timedelta(hours=hours)) & (units.moment <= now))
+
+
+def _counted(units: ir.Table, roles: Sequence[str]) -> ir.Table:
+    return units.filter(units.status.isin(COUNTED), units.role.isin(list(roles)))
 
 
 def _grouped(units: ir.Table, by: list[str], tallies: dict[str, Any]) -> ir.Table:
