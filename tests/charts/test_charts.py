@@ -142,7 +142,13 @@ def test_a_version_is_dashed_and_a_change_stands_in_the_field_where_it_may_lie()
     assert lines == [("version", "dash"), ("change", "solid")]
     (where,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
     assert (str(where.x0)[:10], str(where.x1)[:10]) == ("2026-11-17", "2026-11-20")
-    assert [note.text for note in figure.layout.annotations] == ["v2", "2% to 9%"]
+    assert [(note.text, note.xanchor) for note in figure.layout.annotations] == [("v2", "left"), ("2% to 9%", "left")]
+
+
+def test_the_words_of_a_late_mark_stand_to_its_left_where_there_is_room() -> None:
+    days = [Day(date(2026, 11, day), 40, 2, 0.05, 0.01, 0.17) for day in range(16, 22)]
+    figure = failure_rate_by_day(days, [Mark(date(2026, 11, 21), "2% to 9%")])
+    assert [note.xanchor for note in figure.layout.annotations] == ["right"]
 
 
 def test_a_funnel_names_what_lies_above_its_limits_and_leaves_out_who_never_ran() -> None:

@@ -69,7 +69,7 @@ def failure_rate_by_day(days: Sequence[Day], marks: Sequence[Mark] = ()) -> go.F
         _line(figure, stretch)
     _gaps(figure, [day for day in days if not day.log], top)
     for place, mark in enumerate(marks):
-        _mark(figure, mark, place)
+        _mark(figure, mark, place, leftwards=mark.at > days[len(days) // 2].day)
     figure.update_yaxes(range=[0, top], tickformat=".0%", nticks=5)
     figure.update_xaxes(type="date", tickformat="%-d %b", range=_edges(days), nticks=7)
     return figure
@@ -148,7 +148,8 @@ def _gaps(figure: go.Figure, gaps: Sequence[Day], top: float) -> None:
     )
 
 
-def _mark(figure: go.Figure, mark: Mark, place: int) -> None:
+def _mark(figure: go.Figure, mark: Mark, place: int, *, leftwards: bool) -> None:
+    """The line, and its words on the side where there is room."""
     colour = LIGHT["partial"] if mark.kind == "change" else LIGHT["link"]
     if mark.first and mark.last:
         start, end = datetime.combine(mark.first, time()), datetime.combine(mark.last + timedelta(days=1), time())
@@ -170,7 +171,7 @@ def _mark(figure: go.Figure, mark: Mark, place: int) -> None:
         yref="paper",
         yanchor="bottom",
         yshift=14 * (place % 2),
-        xanchor="left",
+        xanchor="right" if leftwards else "left",
         text=safe(mark.says),
         showarrow=False,
         font={"size": 12, "color": LIGHT["partial-ink"] if mark.kind == "change" else LIGHT["link"]},
