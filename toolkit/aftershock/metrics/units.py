@@ -8,7 +8,8 @@ from typing import Any, Literal
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.model import COUNTED, FINISHED
+from aftershock.errors import UnknownColumnError, UnknownNameError
+from aftershock.model import COUNTED, FINISHED, ROLES
 
 Unit = Literal["run", "root"]
 
@@ -16,6 +17,22 @@ Unit = Literal["run", "root"]
 def named(names: Sequence[str]) -> tuple[str, ...]:
     """Names of columns or roles; a single one may stand without brackets: `by="client"` is `by=("client",)`."""
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def check_groups(
+    runs: ir.Table, by: Sequence[str] = (), roles: Sequence[str] = (), *, also: Sequence[str] = ()
+) -> list[str]:
+    """The columns to group by, where the table has them (those in `also` need none) and the roles are known.
+
+    Raises: UnknownColumnError, UnknownNameError.
+    """
+    for name in by:
+        if name not in runs.columns and name not in also:
+            raise UnknownColumnError(name, (*runs.columns, *also))
+    for role in roles:
+        if role not in ROLES:
+            raise UnknownNameError("role", role, ROLES)
+    return list(by)
 
 
 def dated(runs: ir.Table) -> ir.Table:

@@ -11,12 +11,11 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.behaviour.contingency import fisher_two_sided, measures, q_values
 from aftershock.metrics.proportions.intervals import newcombe_expr, wilson_expr
 from aftershock.metrics.results import Told
-from aftershock.metrics.units import dated, named
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import check_groups, dated, named
+from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,11 +149,7 @@ def _sum(counts: Any) -> Any:
 def _check(runs: ir.Table, columns: Sequence[str], roles: Sequence[str]) -> None:
     if not columns:
         raise ValueError("columns: none given: name at least one, such as 'version'")
-    for name in columns:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, runs.columns)
+    check_groups(runs, columns)
     if len(set(columns)) < len(columns):
         raise ValueError(f"columns: {', '.join(columns)}: name each once")
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
+    check_groups(runs, roles=roles)

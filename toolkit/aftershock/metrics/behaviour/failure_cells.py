@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
+from aftershock.errors import UnknownColumnError
 from aftershock.metrics.results import Told
-from aftershock.metrics.units import dated, named
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import check_groups, dated, named
+from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -92,9 +92,7 @@ def failure_cells(runs: ir.Table, *, by: str, bin_s: int, roles: Sequence[str]) 
     """A row per automation and bin in which runs of it that ended began: who, bin (number since 1970), n, failures."""
     if by not in runs.columns:
         raise UnknownColumnError(by, runs.columns)
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
+    check_groups(runs, roles=roles)
     if bin_s < 1 or 86_400 % bin_s:
         raise ValueError(f"bin_s: {bin_s!r}: a day (86400 s) is to hold a whole number of bins")
     units = dated(runs)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.behaviour.flips import check_decay
 from aftershock.metrics.results import Told
-from aftershock.metrics.units import dated, named
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import check_groups, dated, named
+from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,12 +200,7 @@ def _good_failures(outcomes: ir.Table, group: list[str], state: list[str]) -> ir
 
 
 def _check(runs: ir.Table, columns: Sequence[str], decay: float, level: float, roles: Sequence[str]) -> None:
-    for name in columns:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, runs.columns)
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
+    check_groups(runs, columns, roles)
     check_decay(decay)
     if not 0 < level < 1:
         raise ValueError(f"level: {level!r}: write a share inside (0, 1), such as 0.95")

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.behaviour.schedules import learned_schedule
 from aftershock.metrics.log_coverage import COVERING
-from aftershock.metrics.units import named, roots
-from aftershock.model import ROLES
+from aftershock.metrics.units import check_groups, named, roots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,12 +62,7 @@ def learned_schedules(
     import pandas as pd
 
     by, roles = named(by), named(roles)
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, runs.columns)
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
+    check_groups(runs, by, roles)
     first = roots(runs)
     frame = first.filter(first.role.isin(list(roles))).select(*by, "source", start="started_at").execute()
     frame["start"] = pd.to_datetime(frame["start"], utc=True)

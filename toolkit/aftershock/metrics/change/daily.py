@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.change.control_chart import D2, check_width
 from aftershock.metrics.log_coverage import covered_days
 from aftershock.metrics.periods import checked_period
 from aftershock.metrics.proportions.shares import bucket
 from aftershock.metrics.results import Interval, Told
-from aftershock.metrics.units import Unit, dated, named, roots
-from aftershock.model import COUNTED, FAILURES, FINISHED, ROLES
+from aftershock.metrics.units import Unit, check_groups, dated, named, roots
+from aftershock.model import COUNTED, FAILURES, FINISHED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,16 +212,6 @@ def tallies(units: ir.Table) -> dict[str, ir.Value]:
         "left_out": units.count(where=units.status.isin(_OTHERWISE_ENDED)),
         "unfinished": units.count(where=~units.status.isin(placed)),
     }
-
-
-def check_groups(runs: ir.Table, by: Sequence[str], roles: Sequence[str]) -> None:
-    """Refuses unknown columns and roles."""
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, runs.columns)
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
 
 
 def _filled(cells: ir.Table, rows: ir.Table, keys: Sequence[str], counts: Sequence[str]) -> ir.Table:

@@ -11,12 +11,12 @@ import ibis
 import ibis.expr.types as ir
 
 from aftershock.errors import UnknownColumnError
-from aftershock.metrics.change.daily import check_groups, in_period, tallies
+from aftershock.metrics.change.daily import in_period, tallies
 from aftershock.metrics.change.local_time import hour_of_week, hours_by_hour_of_week
 from aftershock.metrics.change.robust import NORMAL_MAD
 from aftershock.metrics.proportions.intervals import wilson_expr
 from aftershock.metrics.results import Interval, Told
-from aftershock.metrics.units import named
+from aftershock.metrics.units import check_groups, named
 from aftershock.model import COUNTED
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ibis
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
+from aftershock.errors import UnknownColumnError
 from aftershock.masks import WILD, masked
 from aftershock.metrics.fingerprints.templates import mask, template_id, with_known
 from aftershock.metrics.fingerprints.tracebacks import frame, headline, kind
 from aftershock.metrics.proportions.intervals import check_level, wilson
-from aftershock.metrics.units import named
-from aftershock.model import FAILURES, ROLES
+from aftershock.metrics.units import check_groups, named
+from aftershock.model import FAILURES
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -102,9 +102,7 @@ def _check(runs: ir.Table, level: float, roles: Sequence[str], quiet_days: float
     for column in _READ:
         if column not in runs.columns:
             raise UnknownColumnError(column, runs.columns)
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
+    check_groups(runs, roles=roles)
     check_level(level)
     if not quiet_days >= 0:
         raise ValueError(f"quiet_days: {quiet_days}: write 0 or more days")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from aftershock.metrics.load.time_bins import check_groups
 from aftershock.metrics.results import Told
-from aftershock.metrics.units import named
+from aftershock.metrics.units import check_groups, named
 from aftershock.model import FINISHED
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import ibis
 
 from aftershock.metrics.load.concurrency import concurrency
-from aftershock.metrics.load.time_bins import DAY_S, check_groups, time_bin
-from aftershock.metrics.units import dated
+from aftershock.metrics.load.time_bins import DAY_S, time_bin
+from aftershock.metrics.units import check_groups, dated
 from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:

@@ -7,9 +7,6 @@ from typing import Any, Final
 
 import ibis
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
-from aftershock.model import ROLES
-
 DAY_S: Final = 86_400
 _MICROSECONDS: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,14 +22,3 @@ def time_bin(moment: Any, bin_s: int) -> Any:
 def bin_start(number: Any, bin_s: int) -> Any:
     """The moment at which a bin begins."""
     return (number * bin_s).as_timestamp("s").cast("timestamp('UTC')")
-
-
-def check_groups(runs: Any, by: Any, roles: Any) -> list[str]:
-    """The columns to group by, where the table has them and the roles are known."""
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, runs.columns)
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
-    return list(by)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import ibis
 
-from aftershock.metrics.load.time_bins import DAY_S, bin_start, check_groups, time_bin
+from aftershock.metrics.load.time_bins import DAY_S, bin_start, time_bin
 from aftershock.metrics.proportions import wilson
 from aftershock.metrics.proportions.intervals import wilson_expr
 from aftershock.metrics.results import Told
-from aftershock.metrics.units import dated, named
+from aftershock.metrics.units import check_groups, dated, named
 from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
+from aftershock.errors import UnknownColumnError
 from aftershock.metrics.periods import Period, checked_period, name_of
 from aftershock.metrics.proportions.intervals import newcombe_expr, wilson, wilson_expr
 from aftershock.metrics.proportions.two_rates import score_p_value, with_q_values
 from aftershock.metrics.results import Interval, Told
-from aftershock.metrics.units import Unit, dated, roots
-from aftershock.model import COUNTED, FINISHED, ROLES, STATUSES
+from aftershock.metrics.units import Unit, check_groups, dated, roots
+from aftershock.model import COUNTED, FINISHED, STATUSES
 
 BUCKETS: Final = ("day", "week", "hour")
 LEFT_OUT: Final = tuple(word for word in FINISHED if word not in COUNTED)
@@ -218,9 +218,7 @@ def _check(
     if unit not in ("run", "root"):
         raise ValueError(f"unit: {unit!r}: write 'run' or 'root'")
     checked_period(period)
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
+    check_groups(runs, roles=roles)
     for name in by:
         if name not in runs.columns and name not in BUCKETS:
             raise UnknownColumnError(name, (*runs.columns, *BUCKETS))

@@ -12,11 +12,10 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.log_coverage import COVERING, merged_stretches
 from aftershock.metrics.results import Told
-from aftershock.metrics.units import Unit, named
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import Unit, check_groups, named
+from aftershock.model import COUNTED, FAILURES
 
 ABANDONED_AFTER: Final = 10.0
 _BRIDGE_S: Final = 3600
@@ -267,9 +266,4 @@ def _check(runs: ir.Table, until: datetime | None, by: Sequence[str], unit: str,
         raise ValueError(f"unit: {unit!r}: write 'run' or 'root'")
     if until is not None and until.tzinfo is None:
         raise ValueError(f"until: {until.isoformat()} has no time zone: give it a time zone")
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, runs.columns)
+    check_groups(runs, by, roles)

@@ -13,9 +13,8 @@ from typing import Final, Literal
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
-from aftershock.metrics.units import dated
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import check_groups, dated
+from aftershock.model import COUNTED, FAILURES
 
 Event = Literal["incident", "root", "run"]
 Clock = Literal["hours", "runs"]
@@ -81,12 +80,7 @@ def checked(
         raise ValueError(f"event: {event!r}: write 'incident', 'root' or 'run'")
     if clock not in CLOCKS:
         raise ValueError(f"clock: {clock!r}: write 'hours' or 'runs'")
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, tuple(runs.columns))
+    check_groups(runs, by, roles)
     if by_needed and not by:
         raise ValueError("by: write what makes one system, such as ('automation',)")
     return list(by)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.proportions.intervals import wilson_expr
 from aftershock.metrics.results import Interval, Told
 from aftershock.metrics.service_levels.budgets import objective_checked
 from aftershock.metrics.service_levels.burn_policy import SHORT, WORKBOOK_POLICY, burn_rate_thresholds
-from aftershock.metrics.units import Unit, dated, named, roots
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import Unit, check_groups, dated, named, roots
+from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,12 +241,7 @@ def _recent(runs: ir.Table, by: list[str], now: datetime, hours: float, unit: Un
         raise ValueError(f"now: {now.isoformat()}: give it a time zone")
     if unit not in ("run", "root"):
         raise ValueError(f"unit: {unit!r}: write 'run' or 'root'")
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, tuple(runs.columns))
+    check_groups(runs, by, roles)
     units = dated(runs) if unit == "run" else roots(runs)
     return units.filter((units.moment > now - timedelta(hours=hours)) & (units.moment <= now))
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.proportions.intervals import wilson
 from aftershock.metrics.results import Interval
-from aftershock.metrics.units import dated, named
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import check_groups, dated, named
+from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,12 +79,7 @@ def retry_ladder(
 
 def _ends(runs: ir.Table, by: list[str], roles: Sequence[str]) -> ir.Table:
     """A row per root: how many of its attempts count, and whether the last of them failed."""
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, tuple(runs.columns))
+    check_groups(runs, by, roles)
     units = dated(runs)
     units = units.filter(units.status.isin(COUNTED), units.role.isin(list(roles)))
     # Moment (to the second), attempt and outcome in one whole number: its maximum is the last attempt, its parity how that went.

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from aftershock.errors import UnknownColumnError, UnknownNameError
 from aftershock.metrics.periods import checked_period
 from aftershock.metrics.results import Interval, Told
-from aftershock.metrics.units import dated, named
-from aftershock.model import COUNTED, FAILURES, ROLES
+from aftershock.metrics.units import check_groups, dated, named
+from aftershock.model import COUNTED, FAILURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,12 +104,7 @@ def apdex_of_runs(
     by, roles = named(by), named(roles)
     if not 0 < threshold_s < float("inf"):
         raise ValueError(f"threshold_s: {threshold_s!r}: write seconds, above 0")
-    for role in roles:
-        if role not in ROLES:
-            raise UnknownNameError("role", role, ROLES)
-    for name in by:
-        if name not in runs.columns:
-            raise UnknownColumnError(name, tuple(runs.columns))
+    check_groups(runs, by, roles)
     checked_period(period)
     units = dated(runs)
     units = units.filter(units.status.isin(COUNTED), units.role.isin(list(roles)))
