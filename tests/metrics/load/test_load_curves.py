@@ -105,6 +105,14 @@ def test_without_an_effect_of_load_no_knee_is_reported_in_95_of_100() -> None:
     assert np.mean(knees) <= 0.05
 
 
+def test_a_slope_whose_interval_holds_zero_is_called_that_and_never_makes_a_knee() -> None:
+    rng = np.random.default_rng(7)
+    found = [knee_of(hours(rng, "flat", days=30)) for _ in range(20)]
+    holds = [knee for knee in found if knee.slope.low <= 0 <= knee.slope.high]
+    assert len(holds) >= 15
+    assert {(knee.verdict, knee.knee.estimate) for knee in holds} == {("no knee: slope interval holds 0", None)}
+
+
 def test_the_knees_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     rng, held = np.random.default_rng(3), []
     for _ in range(100):
